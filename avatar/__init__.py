@@ -1,0 +1,1 @@
+"""Her body: what the face does at every moment, and where it is shown."""

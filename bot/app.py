@@ -1,0 +1,358 @@
+"""The one place that builds things: what flows where is told here, and nowhere else.
+
+chat ──▶ inbox ──▶ director ──▶ prompt ──▶ brain ──▶ phrases ──▶ gate ──▶ voice ──▶ stage ──▶ sound, mouth, captions
+                      ▲                                                       │
+                      └───────────────── memory ◀──────── Spoken ◀────────────┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from avatar.lipsync import MouthTrack
+from avatar.performer import Performer
+from bot.desk import Desk
+from bot.director import Director, DirectorRules
+from bot.engines import PROMPTS, build_engines
+from bot.inbox import ChatRules, Inbox
+from bot.mind.memory import Memory
+from bot.mind.prompts import PromptBook, Situation
+from bot.recorder import Record, Recorder, blank
+from bot.reply import Outcome, Performance
+from bot.safety.gate import Gate
+from bot.settings import Settings
+from bot.stage.browser import BrowserOutput
+from bot.stage.outputs import Outputs
+from bot.stage.playback import Stage
+from bot.stage.silent import RATE_HZ
+from bot.studio.live import Live
+from bot.studio.pages import Pages
+from bot.studio.server import Server
+from bot.studio.tokens import load_tokens
+from bot.supervisor import Board
+from bot.texts import text
+from bot.timing import marks_ms
+from bot.vocabulary import Cue, Health, Heard, Kind, Person, Phrase, Prompt, PromptTooLong, Reply, Spoken
+from bot.voice.phrases import PhraseCutter
+
+log = logging.getLogger(__name__)
+
+FRAME_S = 1 / 60
+COUNTERS_S = 0.5
+
+
+class Aneeka:
+    """Everything that lives while she is on."""
+
+    def __init__(self, settings: Settings, data: Path) -> None:
+        self.settings = settings
+        language, name, chat = settings.persona.language, settings.persona.name, settings.chat
+        self.now = asyncio.get_running_loop().time
+        now = self.now()
+
+        self.desk = Desk(self)
+        self.live = Live(self.desk.state)
+        self.board = Board(self.live.tell)
+        self.gate = Gate()
+        rules = ChatRules(
+            names=(name,),
+            max_age_s=chat.max_age_s,
+            viewer_cooldown_s=chat.viewer_cooldown_s,
+            busy_per_min=chat.busy_per_min,
+            max_waiting=chat.max_waiting,
+            reply_chance=chat.reply_chance,
+            repeat_window_s=chat.repeat_window_s,
+            ignored_users=frozenset(chat.ignored_users),
+        )
+        self.inbox = Inbox(rules, self._dropped)
+        patience = DirectorRules(chat.window_s, chat.max_many, chat.idle_after_s, chat.idle_max_s)
+        self.director = Director(self.inbox, patience, now)
+        self.prompts = PromptBook(PROMPTS, language, name)
+        self.memory = Memory()
+        self.engines = build_engines(settings, self.board)
+        self.pages = Pages(
+            self.desk.page_hello, lambda: self.stage.snapshot(), sound=settings.stage.sound in ("auto", "browser")
+        )
+        self.browser = BrowserOutput(self.pages, self.now)
+        self.outputs = Outputs(
+            settings.stage.sound,
+            settings.audio.output_device,
+            self.browser,
+            lambda: self.pages.sounding is not None,
+            self.board.report,
+            self.now,
+        )
+        self.stage = Stage(
+            self.outputs.choose(), lambda: MouthTrack(RATE_HZ), self.pages.show, self._on_stage, self.now
+        )
+        self.performer = Performer(seed=int(time.time()))
+        sounds = Path(settings.stage.record).expanduser() if settings.stage.record else None
+        self.recorder = Recorder(data / "recordings", sounds)
+        tokens = load_tokens(data, settings.studio.token.get_secret_value())
+        self.server = Server(
+            self.desk, self.live, self.pages, tokens, host=settings.studio.host, port=settings.studio.port
+        )
+
+        self.reply: Reply | None = None
+        self.turns_done = self.turns_cut = self.phrases_blocked = 0
+        self._doing = "idle"
+        self._last_heard_s = now
+        self._heard_ids, self._reply_ids = count(1), count(1)
+        self._session = time.strftime("%Y%m%d-%H%M%S")
+        self._something = asyncio.Event()
+        self._silent = asyncio.Event()
+        self._silent.set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._warming: asyncio.Task[None] | None = None
+        self.stage.on_expression = lambda shown: self.performer.set_expression(shown, self.now())
+        self.pages.on_played = self._page_played
+        self.pages.on_sounding = self._page_sounds
+
+    # ------------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        """Go live. Raises ``PortTaken``."""
+        await self.server.start()
+        for part in self.engines.parts.values():
+            await part.start()
+        self.board.report(Health("hearing", "off", text("engines.hearing_off")))
+        if self.settings.twitch.mode == "off":
+            self.board.report(Health("twitch", "off", text("engines.twitch_off")))
+        else:
+            self.board.report(Health("twitch", "down", text("engines.twitch_not_yet"), text("engines.twitch_repair")))
+        await self.outputs.open()
+        self._warm()
+        for work in (self._converse(), self._move(), self._count()):
+            self._keep(work)
+
+    async def close(self) -> None:
+        """End: silence, records on disk, children gone."""
+        self.cut("closing")
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.recorder.flush()
+        await asyncio.gather(*(part.close() for part in self.engines.parts.values()))
+        self.outputs.close()
+        await self.server.close()
+
+    async def rest(self, timeout_s: float) -> None:
+        """Wait until she has finished what she is saying."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._silent.wait(), timeout_s)
+
+    def _keep(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _converse(self) -> None:
+        """Decide, answer, decide again."""
+        while True:
+            self._something.clear()
+            now = self.now()
+            cue = self.director.decide(now)
+            if cue is not None:
+                await self._answer(cue)
+                continue
+            again = self.director.next_at(now)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._something.wait(), None if again is None else max(0.0, again - now))
+
+    async def _answer(self, cue: Cue) -> None:
+        """One reply from cue to record."""
+        reply = self.reply = Reply(f"{self._session}-{next(self._reply_ids)}", cue)
+        self._silent.clear()
+        heard_at = cue.heard[0].at_s if cue.heard else cue.at_s
+        reply.marks |= {"heard": heard_at, "cue": cue.at_s}
+        spoken = Spoken(reply.id, "", "failed")
+        try:
+            self._announce(reply)
+            outcome = await self._perform(reply)
+            spoken = outcome.spoken
+            if cue.mode != "say":
+                self.memory.remember(cue, self.prompts.heard_lines(cue), spoken, outcome.expression)
+                self.memory.fit(self.engines.brain.prompt_tokens, self.settings.llm.context)
+            self._record(reply, outcome)
+        except Exception:
+            log.exception("reply %s failed", reply.id)
+        finally:
+            self.reply = None
+            self._silent.set()
+            self.director.finished(cue, spoken, self.now())
+            self._last_heard_s = self.now()
+            self._set_doing("idle")
+            self.pages.show({"type": "card"})
+        self._warm()
+
+    async def _perform(self, reply: Reply) -> Outcome:
+        if self._warming is not None:
+            self._warming.cancel()
+        while True:
+            self.stage.output = self.outputs.choose()
+            performance = Performance(
+                reply,
+                brain=self.engines.brain,
+                cutter=PhraseCutter(self.settings.persona.language, name=self.settings.persona.name),
+                gate=self._gate_out,
+                voice=self.engines.voice,
+                stage=self.stage,
+                tell=self.live.tell,
+            )
+            try:
+                return await performance.run(self._prompt(reply))
+            except PromptTooLong:
+                if not self.memory.shrink():
+                    raise
+
+    def _prompt(self, reply: Reply) -> Prompt | str:
+        cue = reply.cue
+        if cue.mode == "say":
+            return cue.heard[0].text
+        now = self.now()
+        situation = Situation(self.inbox.chat_per_min(now), len(self.inbox.waiting(now)), now - self._last_heard_s)
+        prompt = self.prompts.build(cue, self.memory, situation)
+        reply.marks.setdefault("prompt_ready", self.now())
+        return replace(prompt, max_tokens=self.settings.llm.max_tokens, temperature=self.settings.llm.temperature)
+
+    def _warm(self) -> None:
+        """Let the brain read ahead what the next prompt will begin with."""
+        self._warming = self._keep(self.engines.brain.warm(self.prompts.warm_prompt(self.memory)))
+
+    async def _move(self) -> None:
+        """Her body at 60 frames a second, while somebody watches."""
+        due = self.now()
+        while True:
+            await self.pages.somebody()
+            now = self.now()
+            self.pages.face(self.performer.frame(now, self.stage.mouth_now()).message())
+            due = max(due + FRAME_S, now)
+            await asyncio.sleep(due - now)
+
+    async def _count(self) -> None:
+        before: dict[str, Any] = {}
+        while True:
+            counters = self.desk.counters()
+            if counters != before:
+                self.live.tell({"type": "counters", **counters})
+                before = counters
+            await asyncio.sleep(COUNTERS_S)
+
+    # ------------------------------------------------------------------ what comes in
+
+    def hear(self, heard: Heard) -> None:
+        """Take in something said or done to her."""
+        now = self.now()
+        if heard.kind != "say":
+            name = heard.person.name if heard.person else ""
+            roles = sorted(heard.person.roles) if heard.person else []
+            shown = {"user": name, "roles": roles, "text": heard.text, "kind": heard.kind}
+            self.live.tell({"type": "chat", "id": heard.id, **shown, "at_ms": round(time.time() * 1000)})
+        if self.inbox.add(heard, now, self.gate.comes_in(heard)) is not None:
+            return
+        self._last_heard_s = now
+        self.director.noticed(heard, now)
+        if self.director.yields_to(heard):
+            self.cut("operator")
+        self._something.set()
+
+    def heard(self, kind: Kind, said: str, person: Person | None = None) -> Heard:
+        """Make a ``Heard`` of this moment with an id of its own."""
+        return Heard(f"{kind}-{self._session}-{next(self._heard_ids)}", kind, said, self.now(), person)
+
+    def cut(self, why: str) -> None:
+        """Silence now; the current reply ends."""
+        if self.reply is not None:
+            self.reply.stop(why)
+            self.stage.cut(self.reply)
+
+    def wake(self) -> None:
+        """Let the director look again."""
+        self._something.set()
+        self.tell_state()
+
+    # ------------------------------------------------------------------ what is told
+
+    @property
+    def doing(self) -> str:
+        """What she does now: ``muted``, ``paused``, ``idle``, ``thinking`` or ``speaking``."""
+        return self._doing if self.reply is not None or not self.director.held else self.director.held
+
+    def _set_doing(self, doing: str) -> None:
+        self._doing = doing
+        self.performer.set_state(doing, self.now())
+        self.tell_state()
+
+    def tell_state(self) -> None:
+        """Tell every page what she does now."""
+        self.live.tell({"type": "state", **self.desk.state_line()})
+        self.pages.show({"type": "state", "state": self.doing})
+
+    def _announce(self, reply: Reply) -> None:
+        cue = reply.cue
+        shown = {"mode": cue.mode, "heard": [h.id for h in cue.heard], "why": text(f"app.why_{cue.why}")}
+        self.live.tell({"type": "cue", "reply": reply.id, **shown})
+        if cue.mode in ("chat_one", "chat_many") and cue.heard[0].person:
+            first = cue.heard[0]
+            names = ", ".join(h.person.name for h in cue.heard if h.person)
+            said = first.text if len(cue.heard) == 1 else ""
+            self.pages.show({"type": "card", "user": names, "text": said, "mode": cue.mode})
+        self._set_doing("thinking")
+
+    def _on_stage(self, message: dict[str, Any]) -> None:
+        if message["type"] == "phrase" and self._doing != "speaking":
+            self._set_doing("speaking")
+        self.live.tell(message)
+
+    def _gate_out(self, phrase: Phrase) -> str | None:
+        reason = self.gate.goes_out(phrase)
+        self.phrases_blocked += reason is not None
+        return reason
+
+    def _dropped(self, heard_id: str, reason: str) -> None:
+        self.live.tell({"type": "dropped", "id": heard_id, "reason": reason})
+
+    def _page_played(self, serial: int, samples: int) -> None:
+        self.browser.reported(serial, samples)
+        self.stage.nudge()
+
+    def _page_sounds(self, some: bool) -> None:
+        if self.stage.output is self.browser:
+            self.browser.joined() if some else self.browser.lost()
+        self.outputs.light()
+
+    def _record(self, reply: Reply, outcome: Outcome) -> None:
+        cue, spoken = reply.cue, outcome.spoken
+        brain = None if cue.mode == "say" else self.engines.brain.served
+        record: Record = {
+            "id": reply.id,
+            "at_s": round(time.time(), 3),
+            "mode": cue.mode,
+            "heard": [
+                {"id": h.id, "kind": h.kind, "user": h.person.name if h.person else "", "text": h.text}
+                for h in cue.heard
+            ],
+            "generated": outcome.generated,
+            "spoken": spoken.text,
+            "cut": spoken.cut,
+            "expression": outcome.expression,
+            "engines": {"stt": None, "llm": brain, "tts": self.engines.voice.served if spoken.text else None},
+            "marks_ms": marks_ms(reply.marks),
+            "audible_at_s": reply.marks.get("first_audible"),
+        }
+        withdrawn = blank(record, {h.id for h in cue.heard if self.inbox.is_withdrawn(h.id)})
+        path = self.recorder.wav_path(reply.id)
+        if path is not None and not withdrawn:
+            record["wav"] = str(path)
+        self.recorder.write(record, outcome.sound, RATE_HZ)
+        self.turns_done += 1
+        self.turns_cut += spoken.cut is not None
+        self.live.tell({"type": "turn", **record})

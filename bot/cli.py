@@ -1,0 +1,213 @@
+"""The commands; nothing else lives here."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bot import __version__
+from bot.config import ConfigErrors, Loaded, data_dir, load, show
+from bot.texts import text
+
+WELL, FAILED, BAD_USAGE = 0, 1, 2
+
+
+class Stop(Exception):
+    """Ends a command with a sentence and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        return int(args.command(args))
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return stop.code
+    except ConfigErrors as errors:
+        print(errors, file=sys.stderr)
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        return WELL
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aneeka", description="Aneeka, a VTuber companion: chat in, voice and avatar out."
+    )
+    parser.add_argument("--version", action="version", version=f"aneeka {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config", type=Path, metavar="FILE", help="config file (default: ./config.toml, then the user's)"
+    )
+    serving = argparse.ArgumentParser(add_help=False, parents=[common])
+    serving.add_argument("--port", type=int, metavar="N", help="port of the studio")
+    serving.add_argument("--no-open", action="store_true", help="do not open the studio in a browser")
+    for sub in (parser, serving):
+        sub.set_defaults(command=_run)
+    parser.set_defaults(config=None, port=None, no_open=False)
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    def add(name: str, command: Any, help_text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help_text, description=help_text, parents=list(parents) or [common])
+        sub.set_defaults(command=command)
+        return sub
+
+    add("run", _run, "go live (the default)", serving)
+    say = add("say", _say, "speak once, through the same path as live")
+    say.add_argument("text")
+    say.add_argument("--out", type=Path, metavar="FILE.wav", help="write the sound to a file instead of playing it")
+    say.add_argument("--voice", metavar="NAME", help="another voice of the engine")
+    replay = add("replay", _replay, "play recorded chat through the whole bot", serving)
+    replay.add_argument("file", type=Path, metavar="FILE.jsonl")
+    replay.add_argument("--speed", type=_positive, default=1.0, metavar="X", help="times as fast as recorded")
+    replay.add_argument("--until", type=_positive, metavar="S", help="stop after so many seconds of the recording")
+    replay.add_argument("--json", action="store_true", help="print the summary as JSON")
+    bench = add("bench", _bench, "latency of the pipeline with simulated engines, against the computed floor")
+    bench.add_argument("--json", action="store_true")
+    bench.add_argument("--turns", type=int, default=100, metavar="N")
+    bench.add_argument("--answers", type=Path, metavar="FILE.json", help='a list of {"text", "tokens"}')
+    for name, default in (
+        ("first-token-ms", 150.0),
+        ("tokens-per-s", 60.0),
+        ("first-audio-ms", 120.0),
+        ("speech-speed", 2.0),
+    ):
+        bench.add_argument(f"--{name}", type=_positive, default=default, metavar="X")
+    doctor = add("doctor", _doctor, "check everything: one line and one repair line each")
+    doctor.add_argument("--json", action="store_true")
+    config = commands.add_parser("config", help="check or show the config")
+    verbs = config.add_subparsers(metavar="VERB", required=True)
+    check = verbs.add_parser("check", help="all mistakes at once", parents=[common])
+    check.set_defaults(command=_config_check)
+    shown = verbs.add_parser("show", help="every value in force", parents=[common])
+    shown.add_argument("--origin", action="store_true", help="with where each comes from")
+    shown.set_defaults(command=_config_show)
+    return parser
+
+
+def _positive(given: str) -> float:
+    value = float(given)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(given)
+    return value
+
+
+def _load(args: argparse.Namespace) -> Loaded:
+    loaded = load(args.config)
+    port = getattr(args, "port", None)
+    if port is None:
+        return loaded
+    if not 0 <= port <= 65535:
+        raise Stop(text("cli.bad_port", port=port), BAD_USAGE)
+    studio = loaded.settings.studio.model_copy(update={"port": port})
+    return Loaded(loaded.settings.model_copy(update={"studio": studio}), loaded.file, loaded.origins)
+
+
+def _alive(work: Coroutine[Any, Any, int]) -> int:
+    """Run until it ends, or Ctrl-C or a polite kill ends it cleanly."""
+
+    async def guarded() -> int:
+        task = asyncio.current_task()
+        if task is not None and sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            return WELL
+
+    sys.setswitchinterval(0.001)
+    return asyncio.run(guarded())
+
+
+def _run(args: argparse.Namespace) -> int:
+    from bot.commands import go_live
+
+    return _alive(go_live(_load(args).settings, data_dir(), open_page=not args.no_open))
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from bot.chat.recorded import BadRecording, read_recording
+    from bot.commands import replay
+
+    settings = _load(args).settings
+    try:
+        lines = read_recording(args.file)
+    except BadRecording as error:
+        raise Stop(str(error), BAD_USAGE) from error
+    done = replay(settings, data_dir(), lines, speed=args.speed, until_s=args.until, as_json=args.json, open_page=False)
+    return _alive(done)
+
+
+def _say(args: argparse.Namespace) -> int:
+    from bot.commands import say_once
+
+    settings = _load(args).settings
+    if args.voice:
+        settings = settings.model_copy(update={"tts": settings.tts.model_copy(update={"voice": args.voice})})
+    return _alive(say_once(settings, args.text, args.out))
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from bot.bench import ANSWERS, Answer, BadAnswers, Speeds, bench, read_answers, split_tokens
+
+    _load(args)
+    if args.turns < 1:
+        raise Stop(text("cli.bad_turns", turns=args.turns), BAD_USAGE)
+    try:
+        answers = read_answers(args.answers) if args.answers else [Answer(split_tokens(a)) for a in ANSWERS]
+    except BadAnswers as error:
+        raise Stop(str(error), BAD_USAGE) from error
+    speeds = Speeds(args.first_token_ms, args.tokens_per_s, args.first_audio_ms, args.speech_speed)
+
+    def progress(done: int) -> None:
+        print(f"\r{done}/{args.turns}", end="" if done < args.turns else "\n", file=sys.stderr, flush=True)
+
+    figures = asyncio.run(bench(answers, args.turns, speeds, progress))
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            print(f"{name:30} {value}")
+    return WELL
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from bot.doctor import as_lines, examine
+
+    try:
+        settings = _load(args).settings
+        problems: list[str] = []
+    except ConfigErrors as errors:
+        settings, problems = None, [str(problem) for problem in errors.problems]
+    checks = asyncio.run(examine(settings, problems))
+    if args.json:
+        found = {"ok": all(c.state != "down" for c in checks), "checks": [asdict(c) for c in checks]}
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        print("\n".join(as_lines(checks)))
+    return FAILED if any(check.state == "down" for check in checks) else WELL
+
+
+def _config_check(args: argparse.Namespace) -> int:
+    loaded = _load(args)
+    print(text("cli.config_well", file=loaded.file or text("cli.no_file")))
+    return WELL
+
+
+def _config_show(args: argparse.Namespace) -> int:
+    print(show(_load(args), args.origin))
+    return WELL

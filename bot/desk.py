@@ -1,0 +1,131 @@
+"""The operator's desk: the verbs and the state that the studio, scripts and stream decks use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bot import __version__
+from bot.vocabulary import Person, Role
+
+if TYPE_CHECKING:
+    from bot.app import Aneeka
+
+
+class Desk:
+    """What the studio's server may ask for (see ``bot.studio.api.House``)."""
+
+    def __init__(self, aneeka: Aneeka) -> None:
+        self._aneeka = aneeka
+
+    def hear_viewer(self, user: str, said: str, user_id: str, roles: frozenset[Role]) -> str:
+        """A viewer's message, typed in the studio."""
+        name = " ".join(user.split())
+        person = Person(user_id or name.casefold(), name, roles)
+        heard = self._aneeka.heard("chat", said, person)
+        self._aneeka.hear(heard)
+        return heard.id
+
+    def hear_operator(self, said: str) -> str:
+        """The operator's words, typed."""
+        heard = self._aneeka.heard("operator", said)
+        self._aneeka.hear(heard)
+        return heard.id
+
+    def say(self, said: str) -> str:
+        """She says exactly this, as far as the gate lets it pass."""
+        heard = self._aneeka.heard("say", said)
+        self._aneeka.hear(heard)
+        return heard.id
+
+    def withdraw(self, heard_id: str) -> str:
+        """Take a message back everywhere: inbox, voice, history, record and pages."""
+        a = self._aneeka
+        was = "waiting" if a.inbox.withdraw(heard_id) else "unknown"
+        forgotten = a.memory.forget({heard_id}) + len(a.recorder.withdraw({heard_id}))
+        if forgotten:
+            was = "spoken"
+        if a.reply is not None and any(h.id == heard_id for h in a.reply.cue.heard):
+            a.cut("withdrawn")
+            a.pages.show({"type": "card"})
+            was = "speaking"
+        a.live.tell({"type": "withdrawn", "ids": [heard_id]})
+        return was
+
+    def control(self, verb: str) -> None:
+        """``mute`` and ``panic`` silence at once; ``pause`` lets her finish; ``skip`` ends what she says."""
+        a = self._aneeka
+        if verb in ("mute", "unmute"):
+            a.director.muted = verb == "mute"
+        elif verb in ("pause", "panic"):
+            a.director.paused = True
+        elif verb == "resume":
+            a.director.paused = False
+        if verb in ("mute", "skip", "panic"):
+            a.cut(verb)
+        a.wake()
+
+    def turns(self, limit: int) -> list[dict[str, Any]]:
+        """The newest turn records, newest first."""
+        return self._aneeka.recorder.newest(limit)
+
+    def counters(self) -> dict[str, Any]:
+        """Every counter of the interface page."""
+        a = self._aneeka
+        return {
+            "chat_received": a.inbox.received,
+            "chat_duplicates": a.inbox.duplicates,
+            "chat_dropped": dict(sorted(a.inbox.dropped.items())),
+            "chat_answered": a.inbox.answered,
+            "events_received": a.inbox.events_received,
+            "turns": a.turns_done,
+            "turns_cut": a.turns_cut,
+            "phrases_blocked": a.phrases_blocked,
+        }
+
+    def state_line(self) -> dict[str, Any]:
+        """What changes from moment to moment."""
+        a = self._aneeka
+        sound = a.board.parts.get("sound")
+        where = {"output": sound.serving, "why": sound.reason} if sound else {"output": "none", "why": ""}
+        held = {"muted": a.director.muted, "paused": a.director.paused}
+        return {"doing": a.doing, **held, "sound": where}
+
+    def state(self) -> dict[str, Any]:
+        """Everything about her, as ``GET /api/state`` gives it."""
+        a = self._aneeka
+        settings = a.settings
+        health = a.board.as_json()
+        for name, part in a.engines.parts.items():
+            if name in health and part.pid is not None:
+                health[name]["pid"] = part.pid
+        return {
+            "name": settings.persona.name,
+            "language": settings.persona.language,
+            "version": __version__,
+            **self.state_line(),
+            "brain": health.get("brain", {}).get("serving", ""),
+            "voice": health.get("voice", {}).get("serving", ""),
+            "config": {
+                "llm": {"engine": settings.llm.engine, "model": settings.llm.model},
+                "tts": {"engine": settings.tts.engine, "voice": settings.tts.voice},
+                "stage": {"sound": settings.stage.sound, "record": bool(settings.stage.record)},
+                "twitch": {"mode": settings.twitch.mode, "channel": settings.twitch.channel},
+            },
+            "health": health,
+            "counters": self.counters(),
+            "waiting": [
+                {"id": heard.id, "user": heard.person.name if heard.person else "", "text": heard.text, "score": score}
+                for heard, score in a.inbox.waiting(a.now())[:20]
+            ],
+            "obs": {
+                "stage": a.server.address("/stage", watch=True),
+                "captions": a.server.address("/captions", watch=True),
+            },
+        }
+
+    def page_hello(self) -> dict[str, Any]:
+        """What a page that shows her needs to know first."""
+        a = self._aneeka
+        held = {"muted": a.director.muted, "paused": a.director.paused}
+        who = {"name": a.settings.persona.name, "language": a.settings.persona.language}
+        return {**who, "rate_hz": a.stage.rate_hz, "server_ms": round(a.now() * 1000), "state": a.doing, **held}

@@ -1,0 +1,79 @@
+"""Checks everything, by the same health that feeds the studio's lights."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+
+from bot.config_errors import ConfigErrors
+from bot.engines import PROMPTS, build_engines
+from bot.mind.prompts import PromptBook
+from bot.mind.templates import PromptError
+from bot.paths import data_dir
+from bot.settings import Settings
+from bot.stage.outputs import Outputs
+from bot.supervisor import Board
+from bot.texts import text
+from bot.vocabulary import Health
+
+READY_S = 60.0
+SIGNS = {"ok": "✔", "degraded": "!", "down": "✘", "off": "-"}
+
+
+async def examine(settings: Settings | None, problems: list[str]) -> list[Health]:
+    """Return the health of every part; with a broken config (``settings`` is ``None``) only of what needs none."""
+    checks = [Health("python", "ok", f"{sys.version.split()[0]}, {sys.platform}"), _data_folder()]
+    if settings is None:
+        config = [Health("config", "down", problem, text("doctor.config_repair")) for problem in problems]
+        return [*config, *checks]
+    checks.insert(0, Health("config", "ok"))
+    checks.append(_port(settings))
+    clock = asyncio.get_running_loop().time
+    board = Board(lambda message: None)
+    try:
+        PromptBook(PROMPTS, settings.persona.language, settings.persona.name)
+        engines = build_engines(settings, board)
+        checks.append(Health("prompts", "ok"))
+    except PromptError as error:
+        return [*checks, Health("prompts", "down", str(error), text("doctor.prompts_repair"))]
+    outputs = Outputs(settings.stage.sound, settings.audio.output_device, None, lambda: False, board.report, clock)
+    for part in engines.parts.values():
+        await part.start()
+    await outputs.open()
+    await asyncio.gather(*(part.ready(READY_S) for part in engines.parts.values()))
+    outputs.close()
+    await asyncio.gather(*(part.close() for part in engines.parts.values()))
+    return [*checks, *(board.parts[name] for name in sorted(board.parts))]
+
+
+def as_lines(checks: list[Health]) -> list[str]:
+    """Return one line a check, and a repair line below each that has one."""
+    lines = []
+    for check in checks:
+        state = text(f"doctor.{check.state}")
+        serving = f" ({check.serving})" if check.serving else ""
+        lines.append(f"{SIGNS[check.state]} {check.part}{serving}: {state} {check.reason}".rstrip())
+        if check.repair:
+            lines.append(f"    → {check.repair}")
+    return lines
+
+
+def _data_folder() -> Health:
+    try:
+        return Health("data", "ok", str(data_dir()))
+    except ConfigErrors as errors:
+        return Health("data", "down", str(errors), text("doctor.data_repair"))
+
+
+def _port(settings: Settings) -> Health:
+    host, port = settings.studio.host, settings.studio.port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        try:
+            if sys.platform != "win32":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+        except OSError as error:
+            reason = text("studio.port_taken", host=host, port=port, error=error.strerror or error)
+            return Health("studio", "down", reason, text("doctor.port_repair"))
+    return Health("studio", "ok", f"{host}:{port}")

@@ -1,0 +1,339 @@
+"""What waits to be answered: bounded, de-duplicated, scored. The best and newest wins; what is withdrawn leaves.
+
+No clock inside: every method takes ``now`` in seconds of one monotonic clock.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import unicodedata
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bot.vocabulary import Heard, Person
+
+V = TypeVar("V")
+
+Dropped = Callable[[str, str], None]
+"""Called with the id of a dropped message and the reason."""
+
+KNOWN_BOTS = frozenset(
+    "nightbot streamelements streamlabs moobot fossabot wizebot stayhydratedbot sery_bot soundalerts botrixoficial "
+    "botrix kofistreambot coebot deepbot phantombot streamlootsbot pokemoncommunitygame commanderroot".split()
+)
+RATE_WINDOW_S = 20.0
+OPERATOR_WAITING = 16
+EVENTS_WAITING = 64
+REMEMBERED_IDS = 20_000
+REMEMBERED_PEOPLE = 5_000
+REMEMBERED_TEXTS = 64
+FRESHNESS_PER_S = 0.1
+"""How many points a message loses for each second that it waits."""
+NEAR_IDENTICAL = 0.8
+"""Share of common words from which two longer messages count as the same."""
+
+QUESTION_STARTS = frozenset(
+    "que quien como cuando donde cual cuanto cuantos cuantas por what who how when where which why whose "
+    "do does did are is can could would will should".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRules:
+    """How chat is chosen; the ``chat`` section of the config says what each means."""
+
+    names: tuple[str, ...] = ("Aneeka",)
+    max_age_s: float = 60.0
+    viewer_cooldown_s: float = 5.0
+    busy_per_min: float = 30.0
+    max_waiting: int = 200
+    reply_chance: float = 1.0
+    repeat_window_s: float = 30.0
+    ignored_users: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    heard: Heard
+    points: float
+    """Score at a fixed reference time, so that order never changes while messages wait."""
+    cooled: bool = True
+    """Whether it could have been answered at some moment (else its end is the cooldown's fault)."""
+
+
+@dataclass(slots=True)
+class _Known:
+    unanswered: int = 0
+    cool_until: float = 0.0
+
+
+def plain(text: str) -> str:
+    """Fold a text to what people recognise as the same: no case, accents, marks or stretched letters."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    kept = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
+    return " ".join(re.sub(r"(.)\1+", r"\1", kept).split())
+
+
+class Inbox:
+    """Everything heard and not answered yet, in three lanes: operator, events, chat.
+
+    Every message ends answered, waiting or dropped with a counted reason:
+    ``received == answered + sum(dropped.values()) + waiting`` for chat.
+    """
+
+    def __init__(self, rules: ChatRules, on_drop: Dropped, seed: int | None = None) -> None:
+        self.rules = rules
+        self._on_drop = on_drop
+        self._random = random.Random(seed)
+        self._names = tuple(plain(name) for name in rules.names)
+        self._ignored = frozenset(plain(user) for user in rules.ignored_users)
+        self._operator: deque[Heard] = deque()
+        self._events: deque[Heard] = deque()
+        self._chat: dict[str, _Waiting] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._withdrawn: OrderedDict[str, None] = OrderedDict()
+        self._people: OrderedDict[str, _Known] = OrderedDict()
+        self._texts: OrderedDict[str, tuple[float, str, frozenset[str]]] = OrderedDict()
+        self._arrivals: deque[float] = deque()
+        self.received = 0
+        self.duplicates = 0
+        self.answered = 0
+        self.events_received = 0
+        self.dropped: Counter[str] = Counter()
+
+    # ------------------------------------------------------------------ coming in
+
+    def add(self, heard: Heard, now: float, blocked: str | None = None) -> str | None:
+        """Take a message in; return ``None``, or the reason why it was dropped at once.
+
+        ``blocked``: the gate's reason why it may not be chosen.
+        """
+        if heard.id in self._seen:
+            self.duplicates += 1
+            self._on_drop(heard.id, "duplicate")
+            return "duplicate"
+        _remember(self._seen, heard.id, None, REMEMBERED_IDS)
+        if heard.kind == "chat":
+            self.received += 1
+            return self._add_chat(heard, now, blocked)
+        if blocked is not None:
+            self._drop(heard, blocked)
+            return blocked
+        if heard.kind == "event":
+            self.events_received += 1
+        lane, limit = (self._events, EVENTS_WAITING) if heard.kind == "event" else (self._operator, OPERATOR_WAITING)
+        lane.append(heard)
+        if len(lane) > limit:
+            self._drop(lane.popleft(), "crowded_out")
+        return None
+
+    def _add_chat(self, heard: Heard, now: float, blocked: str | None) -> str | None:
+        self._arrivals.append(now)
+        while self._arrivals and self._arrivals[0] < now - RATE_WINDOW_S:
+            self._arrivals.popleft()
+        folded = plain(heard.text)
+        reason = blocked or self._unfit(heard, folded, now)
+        if reason is None and not self._worth(heard, folded):
+            reason = "chance"
+        if reason is not None:
+            self._drop(heard, reason)
+            return reason
+        known = self._person(heard.person)
+        known.unanswered += 1
+        self._chat[heard.id] = _Waiting(heard, self._points(heard, folded, known), cooled=known.cool_until <= now)
+        if len(self._chat) > self.rules.max_waiting:
+            worst = min(self._chat.values(), key=lambda w: w.points).heard
+            del self._chat[worst.id]
+            self._drop(worst, "crowded_out")
+            return "crowded_out" if worst.id == heard.id else None
+        return None
+
+    def _unfit(self, heard: Heard, folded: str, now: float) -> str | None:
+        person = heard.person
+        name = plain(person.name) if person else ""
+        if heard.id in self._withdrawn:
+            return "withdrawn"
+        if person and ("bot" in person.roles or person.name.casefold() in KNOWN_BOTS):
+            return "bot"
+        if name and name in self._names:
+            return "herself"
+        if name in self._ignored or (person and plain(person.id) in self._ignored):
+            return "ignored"
+        if heard.text.lstrip().startswith("!"):
+            return "command"
+        if not folded:
+            return "empty"
+        return "repeated" if self._repeats(folded, person, now) else None
+
+    def _repeats(self, folded: str, person: Person | None, now: float) -> bool:
+        """Whether nearly the same was said within the window (short greetings of other viewers pass in calm chat)."""
+        while self._texts:
+            oldest = next(iter(self._texts))
+            if self._texts[oldest][0] >= now - self.rules.repeat_window_s:
+                break
+            del self._texts[oldest]
+        words = list(dict.fromkeys(folded.split()))
+        key, bag, who = " ".join(words), frozenset(words), person.id if person else ""
+        twin = self._texts.get(key)
+        if twin is None and len(bag) >= 4:
+            twin = next((t for t in self._texts.values() if _alike(bag, t[2])), None)
+        if twin is not None and (len(words) > 2 or twin[1] == who or self.busy(now)):
+            return True
+        _remember(self._texts, key, (now, who, bag), REMEMBERED_TEXTS)
+        return False
+
+    def _worth(self, heard: Heard, folded: str) -> bool:
+        if self.rules.reply_chance >= 1 or self.addressed(folded) or _asks(heard.text, folded):
+            return True
+        first = heard.person is not None and "first_timer" in heard.person.roles
+        return first or self._random.random() < self.rules.reply_chance
+
+    def _points(self, heard: Heard, folded: str, known: _Known) -> float:
+        roles = heard.person.roles if heard.person else frozenset()
+        words = len(folded.split())
+        return (
+            6.0 * self.addressed(folded)
+            + 2.0 * _asks(heard.text, folded)
+            + 3.0 * ("first_timer" in roles)
+            + 2.0 * bool(roles & {"broadcaster", "moderator"})
+            + 1.0 * bool(roles & {"vip", "subscriber"})
+            + 0.5 * min(known.unanswered, 6)
+            + 0.1 * min(words, 10)
+            + FRESHNESS_PER_S * heard.at_s
+        )
+
+    def addressed(self, folded: str) -> bool:
+        """Whether a folded text (see ``plain``) names her."""
+        return any(re.search(rf"\b{re.escape(name)}\b", folded) for name in self._names if name)
+
+    # ------------------------------------------------------------------ state
+
+    def chat_per_min(self, now: float) -> float:
+        """Messages a minute over the last seconds."""
+        recent = sum(1 for at in self._arrivals if at >= now - RATE_WINDOW_S)
+        return recent * 60.0 / RATE_WINDOW_S
+
+    def busy(self, now: float) -> bool:
+        """Whether chat is too quick to answer viewers one by one."""
+        return self.chat_per_min(now) >= self.rules.busy_per_min
+
+    def waiting(self, now: float) -> list[tuple[Heard, float]]:
+        """Chat that waits, best first, with its present score."""
+        ranked = sorted(self._chat.values(), key=lambda w: -w.points)
+        return [(w.heard, round(w.points - FRESHNESS_PER_S * now, 2)) for w in ranked]
+
+    def chat_ready(self, now: float) -> list[Heard]:
+        """Chat that may be answered now, best first, one message a viewer."""
+        ready: dict[str, Heard] = {}
+        for waiting in sorted(self._chat.values(), key=lambda w: -w.points):
+            person = waiting.heard.person
+            if self._person(person).cool_until <= now:
+                waiting.cooled = True
+                ready.setdefault(person.id if person else waiting.heard.id, waiting.heard)
+        return list(ready.values())
+
+    def next_change(self, now: float) -> float | None:
+        """When, without new messages, a waiting message next becomes ready (``None``: never)."""
+        ends = [self._person(w.heard.person).cool_until for w in self._chat.values()]
+        return min((end for end in ends if now < end < float("inf")), default=None)
+
+    def first_operator(self) -> Heard | None:
+        """The operator's oldest waiting words."""
+        return self._operator[0] if self._operator else None
+
+    def first_event(self) -> Heard | None:
+        """The oldest waiting event."""
+        return self._events[0] if self._events else None
+
+    # ------------------------------------------------------------------ going out
+
+    def take(self, chosen: Iterable[Heard]) -> None:
+        """Remove what is going to be answered now; its viewers' cooldown runs until she has finished."""
+        for heard in chosen:
+            self._chat.pop(heard.id, None)
+            for lane in (self._operator, self._events):
+                if heard in lane:
+                    lane.remove(heard)
+            if heard.kind == "chat":
+                self._person(heard.person).cool_until = float("inf")
+
+    def finished(self, chosen: Iterable[Heard], said: bool, now: float) -> None:
+        """She has finished with these: the cooldown starts; ``said``: something of the answer was heard."""
+        for heard in chosen:
+            if heard.kind != "chat":
+                continue
+            known = self._person(heard.person)
+            known.cool_until = now + (self.rules.viewer_cooldown_s if said else 0.0)
+            if said:
+                known.unanswered = 0
+                self.answered += 1
+            else:
+                self._drop(heard, "withdrawn" if heard.id in self._withdrawn else "unsaid")
+
+    def put_back(self, chosen: Iterable[Heard], now: float) -> None:
+        """Nothing of the answer was heard: let these wait again."""
+        for heard in chosen:
+            if heard.kind == "chat":
+                known = self._person(heard.person)
+                known.cool_until = now
+                self._chat[heard.id] = _Waiting(heard, self._points(heard, plain(heard.text), known))
+            elif heard.kind == "event":
+                self._events.appendleft(heard)
+
+    def withdraw(self, heard_id: str) -> bool:
+        """A moderator took it back: it leaves, also if it comes again later. Return whether it was waiting."""
+        _remember(self._withdrawn, heard_id, None, REMEMBERED_IDS)
+        waiting = self._chat.pop(heard_id, None)
+        if waiting is not None:
+            self._drop(waiting.heard, "withdrawn")
+        for lane in (self._events, self._operator):
+            for heard in [h for h in lane if h.id == heard_id]:
+                lane.remove(heard)
+                self._drop(heard, "withdrawn")
+                return True
+        return waiting is not None
+
+    def is_withdrawn(self, heard_id: str) -> bool:
+        """Whether a moderator took this back."""
+        return heard_id in self._withdrawn
+
+    def expire(self, now: float, held: str | None = None) -> None:
+        """Drop what is too old to be answered; ``held`` names why she does not speak at present, if so."""
+        limit = now - self.rules.max_age_s
+        for waiting in [w for w in self._chat.values() if w.heard.at_s < limit]:
+            del self._chat[waiting.heard.id]
+            self._drop(waiting.heard, held or ("too_old" if waiting.cooled else "cooldown"))
+        for lane in (self._operator, self._events):
+            while lane and lane[0].at_s < now - 3 * self.rules.max_age_s:
+                self._drop(lane.popleft(), held or "too_old")
+
+    def _drop(self, heard: Heard, reason: str) -> None:
+        if heard.kind == "chat":
+            self.dropped[reason] += 1
+        self._on_drop(heard.id, reason)
+
+    def _person(self, person: Person | None) -> _Known:
+        key = person.id if person else ""
+        known = self._people.get(key)
+        if known is None:
+            known = _Known()
+        _remember(self._people, key, known, REMEMBERED_PEOPLE)
+        return known
+
+
+def _asks(text: str, folded: str) -> bool:
+    return "?" in text or folded.split(" ", 1)[0] in QUESTION_STARTS
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    return len(one & other) >= NEAR_IDENTICAL * len(one | other)
+
+
+def _remember(store: OrderedDict[str, V], key: str, value: V, limit: int) -> None:
+    store[key] = value
+    store.move_to_end(key)
+    if len(store) > limit:
+        store.popitem(last=False)

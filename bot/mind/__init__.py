@@ -1,0 +1,1 @@
+"""Prompt building, memory, and the brains: Llama, OpenAI-compatible servers, the understudy."""

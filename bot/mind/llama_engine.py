@@ -1,0 +1,206 @@
+"""llama.cpp in the worker's child: any GGUF, streaming, cancelled within milliseconds, prefix reused."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import ctypes
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.texts import text
+from bot.vocabulary import EngineDown, PromptTooLong
+
+if TYPE_CHECKING:
+    from llama_cpp import Llama
+
+INSTALL = (
+    "uv pip install llama-cpp-python --extra-index-url https://abetlen.github.io/llama-cpp-python/whl/cpu"
+    " --only-binary llama-cpp-python"
+)
+BATCH = 256
+"""Tokens evaluated at once; where a running batch cannot be aborted (CUDA), cancelling waits for one of these."""
+
+TOP_K, TOP_P, MIN_P = 40, 0.95, 0.05
+ABORTED = "llama_decode returned 2"
+ERROR_LEVEL = 4
+"""``GGML_LOG_LEVEL_ERROR`` in ggml.h."""
+
+Items = Iterator[tuple[dict[str, Any], bytes]]
+
+
+class LlamaEngine:
+    """One model in one context; one request at a time.
+
+    Options: ``model_path``, ``context`` (tokens), ``gpu_layers`` (-1: all), ``threads`` (0: one fewer than the cores,
+    because llama.cpp's threads wait for each other and crawl when another program takes a core).
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        path = Path(options["model_path"])
+        check_gguf(path)
+        self._llm = _load(path, options)
+        from bot.mind.chat_tokens import ChatTokens  # llama-cpp-python is optional: not before _load has found it
+
+        self._tokens = ChatTokens(self._llm)
+        self._abort = AbortFlag(self._llm)
+        self._context = min(self._llm.n_ctx(), self._trained_context())
+
+    def run(self, request: dict[str, Any], payload: bytes) -> Items:
+        """``think`` streams ``{"text"}`` items, ``warm`` only reads ahead.
+
+        The first text and the last item carry ``prompt_tokens`` and ``reused``, how many of them were already known.
+        """
+        self._abort.clear()
+        ids = self._tokens.prompt(request["messages"])
+        room = request["max_tokens"] if request["do"] == "think" else 1
+        if len(ids) + room > self._context:
+            raise PromptTooLong(f"{len(ids)} + {room} > {self._context}")
+        facts = {"prompt_tokens": len(ids), "reused": self._reusable(ids)}
+        try:
+            if request["do"] == "think":
+                yield from self._think(ids, request["max_tokens"], request["temperature"], facts)
+            else:
+                next(self._llm.generate(ids))
+        except RuntimeError as fault:
+            # The last batch's logits are gone, so its last token must be evaluated again before anything is drawn.
+            self._llm.n_tokens = max(0, self._llm.n_tokens - 1)
+            if ABORTED not in str(fault):
+                raise
+            return
+        yield facts, b""
+
+    def cancel(self) -> None:
+        """Abort prefill or decoding."""
+        self._abort.set()
+
+    def _think(self, ids: list[int], max_tokens: int, temperature: float, facts: dict[str, int]) -> Items:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        tokens = self._llm.generate(ids, top_k=TOP_K, top_p=TOP_P, min_p=MIN_P, temp=temperature)
+        news: dict[str, int] = facts
+        with contextlib.closing(tokens):
+            for count, token in enumerate(tokens, 1):
+                if self._abort.is_set() or self._tokens.ends(token):
+                    break
+                if piece := decoder.decode(self._llm.detokenize([token])):
+                    yield {"text": piece, **news}, b""
+                    news = {}
+                if count == max_tokens:
+                    break
+        if rest := decoder.decode(b"", final=True):
+            yield {"text": rest}, b""
+
+    def _reusable(self, ids: list[int]) -> int:
+        """Return how many of these ids the context already holds from the start on."""
+        known = self._llm.input_ids[: self._llm.n_tokens].tolist()
+        return next((n for n, (a, b) in enumerate(zip(known, ids, strict=False)) if a != b), min(len(known), len(ids)))
+
+    def _trained_context(self) -> int:
+        import llama_cpp
+
+        return int(llama_cpp.llama_model_n_ctx_train(self._llm.model))
+
+
+class AbortFlag:
+    """llama.cpp's abort callback without Python in it.
+
+    A Python callback would take the interpreter's lock hundreds of times a token. C's ``strlen`` over two bytes has
+    the shape of the callback: the empty string is 0, go on; one letter is 1, abort.
+    """
+
+    def __init__(self, llm: Llama) -> None:
+        import llama_cpp
+
+        self._flag = ctypes.create_string_buffer(2)
+        libc = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
+        self._callback = ctypes.cast(libc.strlen, llama_cpp.ggml_abort_callback)
+        llama_cpp.llama_set_abort_callback(llm.ctx, self._callback, ctypes.addressof(self._flag))
+
+    def set(self) -> None:
+        """Abort what runs."""
+        self._flag[0] = b"a"
+
+    def clear(self) -> None:
+        """Let the next one run."""
+        self._flag[0] = b"\0"
+
+    def is_set(self) -> bool:
+        """Whether it was set since it was cleared."""
+        return self._flag[0] != b"\0"
+
+
+def check_gguf(path: Path) -> None:
+    """Raise ``EngineDown`` with what is wrong, unless ``path`` looks like a model file."""
+    if path.is_dir():
+        raise EngineDown(text("mind.model_is_folder", path=path), text("mind.model_choose"))
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except FileNotFoundError:
+        raise EngineDown(text("mind.model_missing", path=path), text("mind.model_choose")) from None
+    except OSError as fault:
+        raise EngineDown(text("mind.model_unreadable", path=path, error=fault.strerror), "") from None
+    if magic != b"GGUF":
+        raise EngineDown(text("mind.model_not_gguf", path=path), text("mind.model_choose"))
+
+
+def _load(path: Path, options: dict[str, Any]) -> Llama:
+    try:
+        import llama_cpp
+    except ImportError:
+        raise EngineDown(text("mind.llama_missing"), INSTALL) from None
+    complaints: deque[str] = deque(maxlen=20)
+
+    def listen(level: int, line: bytes, _: ctypes.c_void_p) -> None:
+        if level == ERROR_LEVEL:
+            complaints.append(line.decode("utf-8", "replace").strip())
+
+    threads = options["threads"] or max(1, physical_cores() - 1)
+    listener = llama_cpp.llama_log_callback(listen)
+    llama_cpp.llama_log_set(listener, ctypes.c_void_p(0))
+    try:
+        return llama_cpp.Llama(
+            str(path),
+            n_ctx=options["context"],
+            n_batch=BATCH,
+            n_ubatch=BATCH,
+            n_gpu_layers=options["gpu_layers"],
+            n_threads=threads,
+            n_threads_batch=threads,
+            flash_attn=options["gpu_layers"] != 0 and llama_cpp.llama_supports_gpu_offload(),
+            verbose=False,
+        )
+    except Exception as fault:
+        raise EngineDown(*_why_not(path, " ".join(complaints), fault)) from fault
+    finally:
+        llama_cpp.llama_log_set(ctypes.cast(0, llama_cpp.llama_log_callback), ctypes.c_void_p(0))
+
+
+def _why_not(path: Path, complaints: str, fault: Exception) -> tuple[str, str]:
+    """Return reason and repair for a model that does not load, judged by llama.cpp's own words."""
+    lowered = complaints.lower()
+    if "unknown model architecture" in lowered or "unsupported" in lowered:
+        return text("mind.model_too_new", path=path), f"{text('mind.llama_update')} {INSTALL} --upgrade"
+    if "alloc" in lowered or "memory" in lowered or isinstance(fault, MemoryError):
+        return text("mind.model_memory", path=path), text("mind.model_memory_repair")
+    return text("mind.model_broken", path=path, error=complaints[-200:] or str(fault)), text("mind.model_broken_repair")
+
+
+def physical_cores() -> int:
+    """Return the cores of this machine, not counting a core's second hardware thread."""
+    logical = os.cpu_count() or 1
+    if sys.platform == "linux":
+        cores = {
+            siblings.read_text()
+            for siblings in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology/thread_siblings_list")
+        }
+        return min(len(cores) or logical, len(os.sched_getaffinity(0)))
+    if sys.platform == "darwin":
+        with contextlib.suppress(OSError, ValueError):
+            return int(subprocess.run(["sysctl", "-n", "hw.physicalcpu"], capture_output=True, check=False).stdout)
+    return max(1, logical // 2)

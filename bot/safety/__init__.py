@@ -1,0 +1,1 @@
+"""The gate: what may come in, what may go out."""

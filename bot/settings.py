@@ -1,0 +1,305 @@
+"""Every setting: its key, type, limits, default and meaning. ``config.example.toml`` shows the same for users.
+
+A section is a class and a key is a field: ``[avatar.vmc]`` is ``Settings().avatar.vmc``. Values are read strictly (no
+``"8710"`` for a number), so that a mistake's repair line can show the value as it should stand.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.environment import Environment
+from bot.setting_kinds import (
+    AnyAddress,
+    Listed,
+    Name,
+    Seconds,
+    Secret,
+    SocketAddress,
+    Text,
+    WebAddress,
+    channel_name,
+    is_loopback,
+    refusal,
+    speech_language,
+)
+
+PREFIX = "ANEEKA_"
+"""What names of environment variables start with; ``ANEEKA_LLM__MODEL`` is ``llm.model``."""
+
+MIN_TOKEN_CHARACTERS = 16
+"""The shortest studio token that may guard a studio which other machines can reach."""
+
+VoiceEngine = Literal["espeak", "azure", "xtts", "openai"]
+
+
+class Section(BaseModel):
+    """What all sections share: no unknown keys, no changes after loading, input never repeated in errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Persona(Section):
+    """Who she is."""
+
+    name: Annotated[Name, Field(max_length=40)] = Field(
+        default="Aneeka", description="what she is called, and answers to"
+    )
+    language: Literal["es", "en"] = Field(default="es", description="the language that she and all messages speak")
+
+
+class Llm(Section):
+    """The brain."""
+
+    engine: Literal["llama", "openai", "understudy"] = Field(
+        default="llama",
+        description="llama = on this machine, openai = any OpenAI-compatible server, understudy = no model",
+    )
+    model: Name = Field(
+        default="demo", description="demo (built in), a name from `aneeka models list`, or a path to a .gguf"
+    )
+    context: int = Field(default=8192, ge=512, le=131072, description="tokens that she keeps in mind")
+    gpu_layers: int = Field(default=-1, ge=-1, le=1000, description="layers on the graphics card; -1 = all, 0 = none")
+    threads: int = Field(default=0, ge=0, le=1024, description="processor threads; 0 = cores - 1")
+    base_url: Annotated[WebAddress, Field(min_length=1)] = Field(
+        default="https://api.openai.com/v1", description="address of the server, for engine openai"
+    )
+    api_key: Secret = Field(default=SecretStr(""), description="key of that server; many local servers want none")
+    max_tokens: int = Field(default=160, ge=8, le=4096, description="longest answer in tokens")
+    temperature: float = Field(default=0.8, ge=0, le=2, description="0 = always alike, 2 = wild")
+
+
+class Server(Section):
+    """An OpenAI-compatible server for one job."""
+
+    base_url: WebAddress = Field(default="", description="address of the server; empty = the one of [llm]")
+    api_key: Secret = Field(default=SecretStr(""), description="its key; used only together with base_url")
+
+
+class Stt(Section):
+    """Hearing the operator."""
+
+    engine: Literal["whisper", "azure", "openai", "off"] = Field(
+        default="whisper", description="who turns speech into text"
+    )
+    model: Name = Field(default="small", description="size of the model (tiny, base, small, ...), or a local folder")
+    language: Annotated[Name, AfterValidator(speech_language)] = Field(
+        default="auto", description="auto, or the language you speak, such as es or en"
+    )
+    openai: Server = Field(default=Server(), description="The OpenAI-compatible server of engine openai.")
+
+
+class Xtts(Section):
+    """The XTTS2 voice."""
+
+    model_dir: Text = Field(default="", description="folder of the downloaded model")
+    speaker_wav: Text = Field(default="", description="the sample whose voice she takes")
+    accept_license: bool = Field(default=False, description="true = you have read and accept the model's licence")
+
+
+class VoiceServer(Server):
+    """An OpenAI-compatible server that speaks."""
+
+    model: Name = Field(default="tts-1", description="name of the server's voice model")
+
+
+class Tts(Section):
+    """Her voice."""
+
+    engine: VoiceEngine = Field(default="espeak", description="espeak needs no account and no model")
+    fallback: Listed[VoiceEngine] = Field(default=(), description="who speaks when the engine cannot, tried in order")
+    voice: Text = Field(
+        default="", description="the engine's own name of a voice (`aneeka voices list`); empty = its default"
+    )
+    speed: float = Field(default=1.0, ge=0.5, le=2, description="1.0 = as the voice was made")
+    xtts: Xtts = Field(default=Xtts(), description="The XTTS2 voice.")
+    openai: VoiceServer = Field(default=VoiceServer(), description="The OpenAI-compatible server of engine openai.")
+
+
+class Azure(Section):
+    """The Azure account, for hearing and voice."""
+
+    key: Secret = Field(default=SecretStr(""), description="key of your speech resource")
+    region: Text = Field(default="", description="its region, such as westeurope")
+    endpoint: AnyAddress = Field(default="", description="replaces the region: private link, container, test")
+
+
+class Audio(Section):
+    """Microphone and loudspeakers."""
+
+    input_device: Text = Field(
+        default="", description="microphone by name (part of it is enough); empty = the system's"
+    )
+    output_device: Text = Field(
+        default="", description="loudspeaker by name (part of it is enough); empty = the system's"
+    )
+    mode: Literal["open", "push_to_talk", "off"] = Field(
+        default="open",
+        description="open = by voice activity, push_to_talk = while the key is held",
+    )
+
+
+class Stage(Section):
+    """Where she is heard."""
+
+    sound: Literal["auto", "sound_card", "browser", "none"] = Field(
+        default="auto", description="none keeps real time and discards the sound"
+    )
+    record: Text = Field(default="", description="folder for what she said, one WAV a reply; empty = not recorded")
+
+
+class VtubeStudio(Section):
+    """VTube Studio."""
+
+    url: SocketAddress = Field(default="ws://127.0.0.1:8001", description="address of its plugin API")
+    offset_ms: int = Field(default=0, ge=-1000, le=1000, description="moves the mouth: above 0 later, below 0 earlier")
+
+
+class Vmc(Section):
+    """VMC apps: VSeeFace, Warudo and others."""
+
+    host: Name = Field(default="127.0.0.1", description="where the app listens")
+    port: int = Field(default=39539, ge=1, le=65535, description="its UDP port")
+    names: Literal["vrm0", "vrm1"] = Field(default="vrm0", description="mouth shapes named as in VRM 0.x or VRM 1.0")
+
+
+class Avatar(Section):
+    """Where her body is shown."""
+
+    outputs: Listed[Literal["page", "vtube_studio", "vmc"]] = Field(
+        default=("page",), description="any of page (her own, in OBS), vtube_studio, vmc"
+    )
+    vtube_studio: VtubeStudio = Field(default=VtubeStudio(), description="VTube Studio.")
+    vmc: Vmc = Field(default=Vmc(), description="VMC apps: VSeeFace, Warudo and others.")
+
+
+class Twitch(Section):
+    """The channel. Tokens normally live in the token store (`aneeka setup twitch`), not here."""
+
+    mode: Literal["off", "eventsub", "anonymous"] = Field(
+        default="off",
+        description="eventsub = signed in, chat and events; anonymous = chat alone, without an account",
+    )
+    channel: Annotated[Text, AfterValidator(channel_name)] = Field(
+        default="", validate_default=True, description="your channel's name"
+    )
+    client_id: Text = Field(default="", description="client id of your app, as registered at Twitch")
+    access_token: Secret = Field(default=SecretStr(""), description="only for servers without a screen")
+    refresh_token: Secret = Field(default=SecretStr(""), description="only for servers without a screen")
+    api_url: Annotated[WebAddress, Field(min_length=1)] = Field(
+        default="https://api.twitch.tv/helix", description="Helix, without the last slash"
+    )
+    auth_url: Annotated[WebAddress, Field(min_length=1)] = Field(
+        default="https://id.twitch.tv", description="sign-in, without /oauth2"
+    )
+    eventsub_url: SocketAddress = Field(default="wss://eventsub.wss.twitch.tv/ws", description="events")
+    irc_url: SocketAddress = Field(default="wss://irc-ws.chat.twitch.tv:443", description="the anonymous reader's chat")
+
+    @field_validator("channel")
+    @classmethod
+    def _is_named_for_the_anonymous(cls, channel: str, info: ValidationInfo) -> str:
+        if info.data.get("mode") == "anonymous" and not channel:
+            raise refusal("channel", cause="twitch.mode")
+        return channel
+
+
+class Chat(Section):
+    """How chat is chosen."""
+
+    window_s: Annotated[float, Field(le=60)] = Field(
+        default=1.5, ge=0, description="seconds of chat that are weighed together"
+    )
+    max_age_s: Annotated[Seconds, Field(ge=1)] = Field(
+        default=60.0, description="older messages are no longer answered"
+    )
+    viewer_cooldown_s: Seconds = Field(
+        default=5.0, description="pause for one viewer, counted from the end of her answer"
+    )
+    busy_per_min: int = Field(
+        default=30, ge=1, le=100000, description="from here on she answers several viewers at once"
+    )
+    max_many: int = Field(default=5, ge=2, le=20, description="how many viewers at once")
+    max_waiting: int = Field(default=200, ge=1, le=10000, description="messages kept waiting; the worst leave first")
+    reply_chance: float = Field(default=1.0, ge=0, le=1, description="share of messages she answers when not named")
+    ignored_users: Listed[Name] = Field(default=(), description="names never answered, such as your other bots")
+    idle_after_s: Seconds = Field(default=60.0, description="silence before she speaks by herself; 0 = never")
+    idle_max_s: Annotated[Seconds, Field(ge=1)] = Field(default=600.0, description="longest pause between such words")
+    repeat_window_s: Seconds = Field(default=30.0, description="the same text within this time counts once")
+
+
+class Safety(Section):
+    """What may come in and go out."""
+
+    strictness: Literal["standard", "family", "relaxed"] = Field(
+        default="standard", description="family also stops swearing, relaxed only what gets channels banned"
+    )
+    blocked_words: Listed[Name] = Field(default=(), description="your own words that she never reads and never says")
+
+
+class Studio(Section):
+    """The operator's web page."""
+
+    public: bool = Field(default=False, description="true = other machines may reach the studio")
+    host: Name = Field(default="127.0.0.1", description="another one needs public = true and a token of your own")
+    port: int = Field(default=8710, ge=0, le=65535, description="0 = any free one")
+    token: Secret = Field(
+        default=SecretStr(""),
+        validate_default=True,
+        description="key to the studio; empty = a new random one each time",
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _is_open_on_purpose(cls, host: str, info: ValidationInfo) -> str:
+        if not is_loopback(host) and info.data.get("public") is False:
+            raise refusal("public", characters=MIN_TOKEN_CHARACTERS)
+        return host
+
+    @field_validator("token")
+    @classmethod
+    def _guards_an_open_studio(cls, token: SecretStr, info: ValidationInfo) -> SecretStr:
+        is_open = "host" in info.data and not is_loopback(info.data["host"])
+        if is_open and len(token.get_secret_value()) < MIN_TOKEN_CHARACTERS:
+            raise refusal("token", cause="studio.host", characters=MIN_TOKEN_CHARACTERS)
+        return token
+
+
+class Settings(BaseSettings):
+    """All sections; what is passed in is what the file says, and the environment goes over it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        enable_decoding=False,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    persona: Persona = Persona()
+    llm: Llm = Llm()
+    stt: Stt = Stt()
+    tts: Tts = Tts()
+    azure: Azure = Azure()
+    audio: Audio = Audio()
+    stage: Stage = Stage()
+    avatar: Avatar = Avatar()
+    twitch: Twitch = Twitch()
+    chat: Chat = Chat()
+    safety: Safety = Safety()
+    studio: Studio = Studio()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the environment over what is passed in."""
+        return Environment(settings_cls), init_settings

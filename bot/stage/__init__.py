@@ -1,0 +1,1 @@
+"""Playback on a sample clock: sound card, browser, none; captions."""

@@ -1,0 +1,181 @@
+"""Sound on a sound card by PortAudio: one stream that stays open, and its DAC times as the clock."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+import soxr
+
+from bot.stage.silent import RATE_HZ, SilentOutput
+from bot.texts import text
+from bot.vocabulary import EngineDown, Pcm
+
+log = logging.getLogger(__name__)
+
+BLOCK_S = 0.01
+"""Callback block; with ``latency="low"`` PortAudio then calls every 10 ms without bursts."""
+FADE_S = 0.005
+
+
+class _Line:
+    """One reply's sound on its way to the device; the callback owns ``played`` and ``stamps``."""
+
+    def __init__(self) -> None:
+        self.chunks: deque[Pcm] = deque()
+        self.written = 0
+        self.played = 0
+        self.shown = 0
+        self.fading = False
+        self.stamps: deque[tuple[int, float]] = deque([(0, 0.0)], maxlen=64)
+        """(frames before the block, time at which its first frame leaves the DAC)."""
+
+
+def list_devices() -> list[str]:
+    """Return the names of devices that can play. Raises ``EngineDown`` when PortAudio is missing."""
+    return [str(d["name"]) for d in _portaudio().query_devices() if d["max_output_channels"] > 0]
+
+
+def _portaudio() -> Any:
+    try:
+        import sounddevice
+    except OSError as error:  # Linux: the wheel brings no PortAudio
+        raise EngineDown(text("stage.no_portaudio"), text("stage.no_portaudio_repair")) from error
+    return sounddevice
+
+
+def find_device(wanted: str) -> int | None:
+    """Return the index of the device whose name contains ``wanted`` (``None``: the default one).
+
+    Raises ``EngineDown`` with the names that exist.
+    """
+    sounddevice = _portaudio()
+    found = [(i, str(d["name"])) for i, d in enumerate(sounddevice.query_devices()) if d["max_output_channels"] > 0]
+    if not found:
+        raise EngineDown(text("stage.no_card"), text("stage.no_card_repair"))
+    if not wanted:
+        return None
+    exact = [i for i, name in found if name.casefold() == wanted.casefold()]
+    partly = [i for i, name in found if wanted.casefold() in name.casefold()]
+    if not exact + partly:
+        names = ", ".join(name for _, name in found)
+        raise EngineDown(text("stage.no_device", wanted=wanted), text("stage.no_device_repair", names=names))
+    return (exact + partly)[0]
+
+
+class SoundCardOutput:
+    """One device, opened once at its own rate and fed silence between replies (see ``vocabulary.Output``).
+
+    Raises ``EngineDown`` when the device does not exist or cannot be opened.
+    """
+
+    name = "sound_card"
+    rate_hz = RATE_HZ
+
+    def __init__(self, device: str) -> None:
+        sounddevice = _portaudio()
+        index = find_device(device)
+        try:
+            info = sounddevice.query_devices(index, "output")
+            self.device_name = str(info["name"])
+            self._device_hz = int(info["default_samplerate"])
+            self._channels = min(2, int(info["max_output_channels"]))
+            self._line = _Line()
+            self._resampler: Any = None
+            self._after_loss: SilentOutput | None = None
+            self._stream = sounddevice.OutputStream(
+                device=index,
+                samplerate=self._device_hz,
+                channels=self._channels,
+                dtype="int16",
+                blocksize=int(self._device_hz * BLOCK_S),
+                latency="low",
+                callback=self._callback,
+            )
+            self._stream.start()
+        except sounddevice.PortAudioError as error:
+            reason = text("stage.card_refused", name=device or "default", error=str(error))
+            raise EngineDown(reason, text("stage.card_refused_repair")) from error
+
+    @property
+    def alive(self) -> bool:
+        """Whether the device still plays (unplugged devices stop)."""
+        return bool(self._stream.active)
+
+    def begin(self, serial: int) -> None:
+        """Start a reply; the one before is dropped by identity."""
+        self._line = _Line()
+        self._after_loss = None
+        ratio_needed = self._device_hz != RATE_HZ
+        self._resampler = soxr.ResampleStream(RATE_HZ, self._device_hz, 1, dtype="int16") if ratio_needed else None
+
+    def write(self, pcm: Pcm) -> None:
+        """Append sound for the callback."""
+        line = self._line
+        line.written += len(pcm)
+        if self._after_loss is not None:
+            self._after_loss.write(pcm)
+        line.chunks.append(self._resampler.resample_chunk(pcm) if self._resampler else pcm)
+
+    def end(self) -> None:
+        """Let out what the rate conversion holds back."""
+        if self._resampler is not None:
+            self._line.chunks.append(self._resampler.resample_chunk(np.zeros(0, np.int16), last=True))
+
+    def played(self) -> int:
+        """Return the audible position by the DAC times of the blocks; a lost device goes on by the clock."""
+        line = self._line
+        if not self.alive:
+            return self._played_after_loss(line)
+        now = self._stream.time
+        frames = 0
+        stamps = list(line.stamps)
+        for (before, dac_s), (after, _) in zip(stamps, [*stamps[1:], (line.played, 0.0)], strict=True):
+            if dac_s and dac_s <= now:
+                frames = min(after, before + int((now - dac_s) * self._device_hz))
+        position = int(frames * RATE_HZ / self._device_hz)
+        line.shown = max(line.shown, min(line.written, position))
+        return line.shown
+
+    def _played_after_loss(self, line: _Line) -> int:
+        if self._after_loss is None:
+            log.warning("sound card %s stopped", self.device_name)
+            self._after_loss = SilentOutput(time.monotonic)
+            self._after_loss.begin(0)
+            self._lost_at = line.shown
+            self._after_loss.write(np.zeros(line.written - line.shown, np.int16))
+        line.shown = max(line.shown, min(line.written, self._lost_at + self._after_loss.played()))
+        return line.shown
+
+    def cut(self) -> int:
+        """Fade to silence within 5 ms of the next block and drop the rest."""
+        final = self.played()
+        self._line.fading = True
+        return final
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close(ignore_errors=True)
+
+    def _callback(self, out: Any, frames: int, times: Any, status: Any) -> None:
+        line = self._line
+        filled = 0
+        line.stamps.append((line.played, times.outputBufferDacTime))
+        limit = min(frames, int(FADE_S * self._device_hz)) if line.fading else frames
+        while filled < limit and line.chunks:
+            chunk = line.chunks[0]
+            piece = chunk[: limit - filled]
+            out[filled : filled + len(piece)] = piece[:, None]
+            filled += len(piece)
+            if len(piece) == len(chunk):
+                line.chunks.popleft()
+            else:
+                line.chunks[0] = chunk[len(piece) :]
+        out[filled:] = 0
+        if line.fading:
+            out[:filled] = (out[:filled] * np.linspace(1.0, 0.0, filled)[:, None]).astype(np.int16)
+            line.chunks.clear()
+        line.played += filled

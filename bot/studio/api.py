@@ -1,0 +1,174 @@
+"""The HTTP verbs: what the page, scripts and stream decks ask of her."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol, get_args
+
+from aiohttp import web
+
+from bot.studio.metrics import metrics_text
+from bot.studio.security import _dumps, refusal
+from bot.texts import text
+from bot.vocabulary import Role
+
+CHAT_LIMIT = 500
+OPERATOR_LIMIT = 2000
+NAME_LIMIT = 100
+VERBS = ("mute", "unmute", "skip", "pause", "resume", "panic")
+TURNS_LIMIT = 50
+
+
+class House(Protocol):
+    """What the server may ask for (``bot.app.Aneeka``)."""
+
+    def hear_viewer(self, user: str, said: str, user_id: str, roles: frozenset[Role]) -> str:
+        """A viewer's message; return its id."""
+        ...
+
+    def hear_operator(self, said: str) -> str:
+        """The operator's words; return their id."""
+        ...
+
+    def say(self, said: str) -> str:
+        """Say exactly this; return its id."""
+        ...
+
+    def withdraw(self, heard_id: str) -> str:
+        """A moderator withdraws a message; return where it was: ``waiting``, ``speaking``, ``spoken``, ``unknown``."""
+        ...
+
+    def control(self, verb: str) -> None:
+        """Obey one of ``VERBS``; idempotent."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Everything about her as JSON."""
+        ...
+
+    def turns(self, limit: int) -> list[dict[str, Any]]:
+        """The newest turn records, newest first."""
+        ...
+
+
+HOUSE = web.AppKey("house", House)
+
+
+class _BadBody(Exception):
+    pass
+
+
+async def _body(request: web.Request, limits: dict[str, int]) -> dict[str, Any]:
+    """Read a JSON object whose named fields are texts of at most so many characters, not blank."""
+    try:
+        body = json.loads(await request.text())
+    except (ValueError, RecursionError) as error:
+        raise _BadBody(text("studio.not_json")) from error
+    if not isinstance(body, dict):
+        raise _BadBody(text("studio.not_json"))
+    for name, limit in limits.items():
+        value = body.get(name)
+        if not isinstance(value, str) or not value.strip():
+            raise _BadBody(text("studio.missing_text", name=name))
+        if len(value) > limit:
+            raise _BadBody(text("studio.too_long", name=name, limit=limit, length=len(value)))
+        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            raise _BadBody(text("studio.missing_text", name=name))
+    return body
+
+
+def _bad(error: _BadBody, example: str) -> web.Response:
+    return refusal(400, str(error), text("studio.example", example=example))
+
+
+def _accepted(heard_id: str) -> web.Response:
+    return web.json_response({"id": heard_id}, status=202)
+
+
+async def post_chat(request: web.Request) -> web.Response:
+    """``POST /api/chat {user, text, user_id?, roles?}``."""
+    try:
+        body = await _body(request, {"user": NAME_LIMIT, "text": CHAT_LIMIT})
+        user_id, roles = body.get("user_id", ""), body.get("roles", [])
+        if not isinstance(user_id, str) or len(user_id) > NAME_LIMIT:
+            raise _BadBody(text("studio.missing_text", name="user_id"))
+        if not isinstance(roles, list) or not all(isinstance(r, str) and r in get_args(Role) for r in roles):
+            raise _BadBody(text("studio.bad_roles", roles=", ".join(get_args(Role))))
+    except _BadBody as error:
+        return _bad(error, '{"user": "ana", "text": "hola"}')
+    return _accepted(request.app[HOUSE].hear_viewer(body["user"], body["text"], user_id, frozenset(roles)))
+
+
+async def delete_chat(request: web.Request) -> web.Response:
+    """``DELETE /api/chat/{id}``."""
+    heard_id = request.match_info["id"]
+    return web.json_response({"id": heard_id, "was": request.app[HOUSE].withdraw(heard_id)})
+
+
+async def post_operator(request: web.Request) -> web.Response:
+    """``POST /api/operator {text}``."""
+    try:
+        body = await _body(request, {"text": OPERATOR_LIMIT})
+    except _BadBody as error:
+        return _bad(error, '{"text": "¿Cómo estás?"}')
+    return _accepted(request.app[HOUSE].hear_operator(body["text"]))
+
+
+async def post_say(request: web.Request) -> web.Response:
+    """``POST /api/say {text}``."""
+    try:
+        body = await _body(request, {"text": OPERATOR_LIMIT})
+    except _BadBody as error:
+        return _bad(error, '{"text": "¡Buenas noches!"}')
+    return _accepted(request.app[HOUSE].say(body["text"]))
+
+
+async def post_control(request: web.Request) -> web.Response:
+    """``POST /api/control/{verb}``."""
+    verb = request.match_info["verb"]
+    if verb not in VERBS:
+        return refusal(404, text("studio.no_verb", verb=verb), text("studio.no_verb_hint", verbs=", ".join(VERBS)))
+    house = request.app[HOUSE]
+    house.control(verb)
+    state = house.state()
+    return web.json_response({"verb": verb, "muted": state["muted"], "paused": state["paused"]})
+
+
+async def get_state(request: web.Request) -> web.Response:
+    """``GET /api/state``."""
+    return web.json_response(request.app[HOUSE].state(), dumps=_dumps)
+
+
+async def get_turns(request: web.Request) -> web.Response:
+    """``GET /api/turns?limit=N``: a list, newest first."""
+    given = request.query.get("limit", str(TURNS_LIMIT))
+    if not given.isascii() or not given.isdigit() or len(given) > 6:
+        return refusal(
+            400, text("studio.bad_limit", given=given[:20]), text("studio.example", example="/api/turns?limit=10")
+        )
+    return web.json_response(request.app[HOUSE].turns(int(given)), dumps=_dumps)
+
+
+async def get_metrics(request: web.Request) -> web.Response:
+    """``GET /metrics``: Prometheus text format 0.0.4."""
+    house = request.app[HOUSE]
+    body = metrics_text(house.state(), house.turns(100))
+    return web.Response(body=body.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+async def get_health(request: web.Request) -> web.Response:
+    """``GET /health``."""
+    return web.json_response({"status": "ok"})
+
+
+ROUTES = (
+    web.get("/health", get_health),
+    web.get("/api/state", get_state),
+    web.post("/api/chat", post_chat),
+    web.delete("/api/chat/{id}", delete_chat),
+    web.post("/api/operator", post_operator),
+    web.post("/api/say", post_say),
+    web.post("/api/control/{verb}", post_control),
+    web.get("/api/turns", get_turns),
+    web.get("/metrics", get_metrics),
+)

@@ -1,0 +1,46 @@
+/** A light for every part: a sign and a word, not colour alone; why it is so and what repairs it. */
+
+import { byId, el } from "./dom.js";
+import { languageOfServer, onLanguage, text, textOr } from "./language.js";
+
+const SIGNS = { ok: "✓", degraded: "!", down: "✕", off: "○" };
+const WORST_FIRST = ["down", "degraded", "ok", "off"];
+
+/** Mounts the lights; `restore(health)` takes all parts, `update(message)` one. */
+export function mountHealth() {
+  const parts = new Map();
+
+  function drawPart([name, { state, reason, repair, serving }]) {
+    const sign = el("span", { class: "light", "aria-hidden": "true" }, SIGNS[state]);
+    const head = el("div", { class: "part-head" }, el("strong", {}, textOr("part", name)), el("span", { class: "word" }, text(`health.${state}`)));
+    if (serving) head.append(el("span", { class: "serving" }, text("health.serving", { serving: textOr("engine", serving) })));
+    const lines = [head];
+    const lang = languageOfServer();
+    if (reason) lines.push(el("p", { class: "reason", lang }, reason));
+    if (repair && state !== "ok") {
+      lines.push(el("p", { class: "repair" }, el("b", {}, text("health.repair")), " ", el("span", { lang }, repair)));
+    }
+    return el("li", { class: "part", "data-part": name, "data-state": state }, sign, el("div", {}, ...lines));
+  }
+
+  function draw() {
+    const sorted = [...parts].sort((one, other) => WORST_FIRST.indexOf(one[1].state) - WORST_FIRST.indexOf(other[1].state));
+    byId("health-rows").replaceChildren(...sorted.map(drawPart));
+    const ill = sorted.filter(([, part]) => part.state === "down" || part.state === "degraded").length;
+    byId("health-summary").textContent = text(ill === 0 ? "health.all_well" : ill === 1 ? "health.one_ill" : "health.some_ill", { n: ill });
+    byId("health-summary").dataset.state = ill ? "degraded" : "ok";
+  }
+
+  onLanguage(draw);
+  return {
+    restore(health) {
+      parts.clear();
+      for (const [name, part] of Object.entries(health)) parts.set(name, part);
+      draw();
+    },
+    update({ part, ...rest }) {
+      parts.set(part, rest);
+      draw();
+    },
+  };
+}

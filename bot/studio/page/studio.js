@@ -1,0 +1,99 @@
+/** The studio's start: mounts the panels and hands every live message to those that it concerns. */
+
+import { mountAddresses } from "./addresses.js";
+import { mountAnswers } from "./answers.js";
+import { login, send } from "./api.js";
+import { mountChatBox } from "./chat-box.js";
+import { mountChatList } from "./chat-list.js";
+import { mountComposer } from "./composer.js";
+import { mountControls } from "./controls.js";
+import { mountCounters } from "./counters.js";
+import { byId } from "./dom.js";
+import { mountHeader } from "./header.js";
+import { mountHealth } from "./health.js";
+import { followServer, loadTexts, mountSwitch } from "./language.js";
+import { mountLatency } from "./latency.js";
+import { connectLive } from "./live.js";
+import { mountNow } from "./now.js";
+import { mountSound } from "./sound.js";
+
+const TURNS_RESTORED = 20;
+
+await loadTexts();
+mountSwitch(byId("languages"));
+const header = mountHeader();
+const chat = mountChatList();
+const now = mountNow(chat.find);
+const answers = mountAnswers();
+const controls = mountControls();
+const sound = mountSound();
+const health = mountHealth();
+const counters = mountCounters();
+const latency = mountLatency();
+const addresses = mountAddresses();
+mountChatBox();
+mountComposer();
+document.body.dataset.ready = "true";
+
+const handlers = {
+  hello: ({ state }) => restore(state),
+  chat: (message) => chat.add(message),
+  dropped: (message) => chat.dropped(message),
+  withdrawn: (message) => [chat, now, answers].forEach((panel) => panel.withdrawn(message)),
+  cue: (message) => [chat, now].forEach((panel) => panel.cue(message)),
+  phrase: (message) => now.phrase(message),
+  word: (message) => now.word(message),
+  blocked: (message) => [now, answers].forEach((panel) => panel.blocked(message)),
+  turn(message) {
+    chat.turn(message);
+    now.turn(message);
+    answers.add(message);
+    latency.add(message);
+  },
+  health: (message) => health.update(message),
+  counters: (message) => counters.show(message),
+  state(message) {
+    header.show(message);
+    controls.show(message);
+    sound.show(message.sound);
+  },
+};
+
+async function restore(state) {
+  followServer(state.language);
+  header.restore(state);
+  controls.show(state);
+  sound.show(state.sound);
+  health.restore(state.health);
+  counters.show(state.counters);
+  addresses.show(state.obs);
+  chat.restore(state.waiting);
+  now.clear();
+  const turns = await send("GET", `/api/turns?limit=${TURNS_RESTORED}`);
+  if (!turns) return;
+  turns.forEach((turn) => chat.turn(turn));
+  answers.restore(turns);
+  latency.restore(turns);
+}
+
+function lock() {
+  byId("studio").hidden = true;
+  byId("locked").hidden = false;
+  byId("locked-title").focus();
+}
+
+async function showHer() {
+  try {
+    const { mountStage } = await import("/static/page/stage-view.js");
+    sound.attach(mountStage(byId("stage"), { kind: "studio", token: "", captions: true, onState: sound.showView }));
+  } catch (error) {
+    // Without her picture the controls must still work.
+    console.warn(error);
+    byId("stage-missing").hidden = false;
+  }
+}
+
+login.addEventListener("locked", lock, { once: true });
+byId("locked-retry").addEventListener("click", () => location.reload());
+connectLive({ onMessage: (message) => handlers[message.type]?.(message), onStatus: header.connected });
+await showHer();

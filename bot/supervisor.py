@@ -1,0 +1,179 @@
+"""Keeps her alive: the health of every part, and what to fall back to when an engine fails in mid-reply."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, replace
+from typing import Any
+
+from bot.vocabulary import Brain, Cue, EngineDown, Health, Phrase, Prompt, Shape, Sound, Tell, Voice, Word
+
+log = logging.getLogger(__name__)
+
+VOICE_BACK_S = 3.0
+"""How long a phrase waits for its voice to be restarted when no other voice is configured."""
+
+
+class Board:
+    """The lights: one ``Health`` a part. Tells and logs each change once."""
+
+    def __init__(self, tell: Tell) -> None:
+        self.parts: dict[str, Health] = {}
+        self._tell = tell
+
+    def report(self, health: Health) -> None:
+        """Set a part's light."""
+        before = self.parts.get(health.part)
+        if before == health:
+            return
+        self.parts[health.part] = health
+        self._tell({"type": "health", **asdict(health)})
+        if before is None or before.state != health.state:
+            level = logging.INFO if health.state in ("ok", "off") else logging.WARNING
+            log.log(level, "%s: %s %s", health.part, health.state, health.reason)
+
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        """Return every light by part."""
+        return {part: {k: v for k, v in asdict(h).items() if k != "part"} for part, h in sorted(self.parts.items())}
+
+
+class BrainLadder:
+    """The brain, and the understudy behind it: a dead or stalled brain never means dead air.
+
+    Implements ``vocabulary.Brain``. Before the first word the understudy answers instead; after it, the understudy
+    finds a way out of the sentence: nothing that was said is said again.
+    """
+
+    def __init__(self, first: Brain | None, understudy: Brain, rescue: Callable[[Cue], str], board: Board) -> None:
+        self._first = first
+        self._understudy = understudy
+        self._rescue = rescue
+        self._board = board
+        self.name = (first or understudy).name
+        self.served = self.name
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Real size of the newest prompt; 0 while unknown."""
+        return self._first.prompt_tokens if self._first else 0
+
+    def on_health(self, health: Health) -> None:
+        """Pass the first brain's own health on to the board, with who serves."""
+        serving = self.name if health.state == "ok" else self._understudy.name
+        self._board.report(replace(health, part="brain", serving=serving))
+
+    async def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+        """Stream an answer from the first brain that can give one."""
+        said = False
+        if self._first is not None:
+            self.served = self._first.name
+            try:
+                async with aclosing(self._first.think(prompt)) as pieces:
+                    async for piece in pieces:
+                        said = True
+                        yield piece
+                if said:
+                    return
+                down = EngineDown("the answer was empty")
+            except EngineDown as failure:
+                down = failure
+            log.warning("brain %s failed: %s", self._first.name, down.reason)
+        if said:
+            yield " " + self._rescue(prompt.cue)
+            return
+        self.served = self._understudy.name
+        async with aclosing(self._understudy.think(prompt)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def warm(self, prompt: Prompt) -> None:
+        """Let the first brain read ahead, if it can."""
+        if self._first is not None:
+            try:
+                await self._first.warm(prompt)
+            except EngineDown as down:
+                log.debug("not warmed: %s", down.reason)
+
+
+class VoiceLadder:
+    """The voices in their order, and captions alone behind them (``vocabulary.Voice``).
+
+    A voice that fails in mid-phrase is followed by the next one from the first word that it had not finished.
+    """
+
+    def __init__(self, voices: Sequence[Voice], captions: Voice, board: Board) -> None:
+        self._voices = list(voices)
+        self._captions = captions
+        self._board = board
+        self.name = self._voices[0].name if self._voices else captions.name
+        self.served = self.name
+
+    async def ready(self, timeout_s: float) -> bool:
+        """Return ``True``: captions always work."""
+        return True
+
+    def on_health(self, health: Health) -> None:
+        """Pass the first voice's own health on to the board, with who serves."""
+        serving = self.name
+        if health.state != "ok":
+            serving = (self._voices[1:] or [self._captions])[0].name
+        self._board.report(replace(health, part="voice", serving=serving))
+
+    async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
+        """Stream one phrase's sound, by as many voices as it takes."""
+        progress = _Progress(phrase)
+        for voice in self._order():
+            if voice is self._voices[0] and progress.tried and not await voice.ready(VOICE_BACK_S):
+                continue
+            progress.tried = True
+            self.served = voice.name
+            try:
+                async with aclosing(voice.speak(progress.rest())) as sounds:
+                    async for sound in sounds:
+                        yield progress.shifted(sound)
+            except EngineDown as down:
+                log.warning("voice %s failed: %s", voice.name, down.reason)
+                progress.interrupted()
+            else:
+                return
+
+    def _order(self) -> list[Voice]:
+        again = self._voices[:1]
+        return [*self._voices, *again, self._captions]
+
+
+class _Progress:
+    """How much of one phrase has been given away, over the voices that share it."""
+
+    def __init__(self, phrase: Phrase) -> None:
+        self.tried = False
+        self._phrase = phrase
+        self._from_char = 0
+        self._words: list[Word] = []
+        self._given_s = 0.0
+        self._base_s = 0.0
+        self._rate_hz = 0
+
+    def rest(self) -> Phrase:
+        return replace(self._phrase, text=self._phrase.text[self._from_char :])
+
+    def shifted(self, sound: Sound) -> Sound:
+        """Count a sound of the current voice, and move its words and shapes to the whole phrase's time and text."""
+        base = round(self._base_s * sound.rate_hz)
+        self._rate_hz = sound.rate_hz
+        self._given_s += len(sound.pcm) / sound.rate_hz
+        words = tuple(Word(w.at + base, w.start + self._from_char, w.end + self._from_char) for w in sound.words)
+        shapes = tuple(Shape(s.at + base, s.viseme) for s in sound.shapes)
+        self._words += words
+        return replace(sound, words=words, shapes=shapes)
+
+    def interrupted(self) -> None:
+        """The voice is gone: what follows starts at the first word whose sound was not given away whole."""
+        given = self._given_s * self._rate_hz
+        for word, following in zip(self._words, self._words[1:], strict=False):
+            if following.at <= given:
+                self._from_char = max(self._from_char, word.end)
+        self._words = []
+        self._base_s = self._given_s

@@ -1,0 +1,1 @@
+"""Phrase cutting and the voices."""

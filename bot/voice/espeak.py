@@ -1,0 +1,81 @@
+"""The voice that is always there: espeak-ng, in a child process of its own (see ``bot.voice.espeak_library``)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import numpy as np
+
+from bot.vocabulary import Health, Language, Phrase, Shape, Sound, Word
+from bot.worker import Worker
+
+FIRST_S, NEXT_S = 3.0, 1.0
+"""Limits for a voice that needs milliseconds: the machine is stuck, not the voice, when they pass."""
+
+
+class EspeakVoice:
+    """Speaks with a voice of espeak-ng; implements ``vocabulary.Voice``.
+
+    ``voice``: such as ``es-419``, ``en-gb`` or, with one of the library's speakers, ``es+f2``; None: a young woman's.
+    ``speed``: 1.0 is 175 words a minute. An unknown voice shows in ``health`` with the names that are near.
+    """
+
+    name = "espeak"
+
+    def __init__(
+        self, voice: str | None, language: Language, speed: float = 1.0, *, on_health: Callable[[Health], None]
+    ) -> None:
+        options = {"voice": voice, "language": language, "speed": speed}
+        self._worker = Worker("espeak", "bot.voice.espeak_engine:EspeakEngine", options, on_health=on_health)
+
+    async def start(self) -> None:
+        """Start the child; returns at once."""
+        await self._worker.start()
+
+    async def ready(self, timeout_s: float) -> bool:
+        """Wait until it can speak."""
+        return await self._worker.ready(timeout_s)
+
+    async def close(self) -> None:
+        """End the child."""
+        await self._worker.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id; None while there is none."""
+        return self._worker.pid
+
+    @property
+    def health(self) -> Health:
+        """How the child is."""
+        return self._worker.health
+
+    async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
+        """Stream one phrase, about 60 ms a piece. What cannot be pronounced is one empty last piece.
+
+        Raises ``EngineDown``.
+        """
+        async with aclosing(self._ask({"text": phrase.text})) as items:
+            async for header, payload in items:
+                yield Sound(
+                    np.frombuffer(payload, np.dtype("<i2")),
+                    header["rate_hz"],
+                    tuple(Shape(at, viseme) for at, viseme in header["shapes"]),
+                    tuple(Word(at, start, end) for at, start, end in header["words"]),
+                    header["last"],
+                )
+
+    async def list_voices(self) -> tuple[list[str], list[str]]:
+        """Return the names of all voices and of the speakers that may follow with a plus sign.
+
+        Raises ``EngineDown``.
+        """
+        async with aclosing(self._ask({"list": True})) as items:
+            async for header, _ in items:
+                return header["voices"], header["variants"]
+        return [], []
+
+    def _ask(self, request: dict[str, Any]) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
+        return self._worker.stream(request, first_s=FIRST_S, next_s=NEXT_S)
