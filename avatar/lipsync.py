@@ -24,7 +24,7 @@ LEAD_S = 0.05
 """How long before its sound a shape begins to form."""
 SHUT_S = 0.06
 """How long lips stay closed at least; on the 10 ms grid at least 50 ms of it are seen."""
-SHUT_EARLY_S = 0.01
+SHUT_EARLY_S = 0.02
 SHUTTING_S = 0.05
 HALVES_S = 0.14
 """A diphthong longer than this is shown as its two vowels."""
@@ -32,7 +32,7 @@ PAUSE_S = 0.05
 """Shorter pauses, such as espeak-ng's breaks between two vowels, do not close the mouth."""
 LOST_S = 0.4
 """A shape held longer than this under audible sound means lost events; the sound's loudness moves the mouth then."""
-SHAPE_REACH_S = 0.07
+SHAPE_REACH_S = 0.09
 """How far ahead of a shape its influence on the track begins."""
 
 OPEN_MOST = 0.85

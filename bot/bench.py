@@ -90,10 +90,11 @@ class SimulatedBrain:
 
     async def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
         """Yield each token at its time."""
-        start = time.monotonic()
+        now = asyncio.get_running_loop().time
+        start = now()
         for index, token in enumerate(self._answer.tokens):
             due = start + self._speeds.first_token_ms / 1000 + index / self._speeds.tokens_per_s
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await asyncio.sleep(max(0.0, due - now()))
             yield token
 
     async def warm(self, prompt: Prompt) -> None:
@@ -115,7 +116,8 @@ class SimulatedVoice:
 
     async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
         """Yield 100 ms pieces, ``speech_speed`` times as fast as they play."""
-        start = time.monotonic()
+        now = asyncio.get_running_loop().time
+        start = now()
         length = max(CHUNK_S, len(phrase.text) / LETTERS_PER_S)
         pieces = max(1, round(length / CHUNK_S))
         shapes = tuple(Shape(int(i * RATE_HZ / 10), 2 if i % 2 else 21) for i in range(int(length * 10)))
@@ -123,7 +125,7 @@ class SimulatedVoice:
         words = tuple(Word(round(a / LETTERS_PER_S * RATE_HZ), a, b) for a, b in starts)
         for index in range(pieces):
             due = start + self._speeds.first_audio_ms / 1000 + index * CHUNK_S / self._speeds.speech_speed
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await asyncio.sleep(max(0.0, due - now()))
             first = index == 0
             yield Sound(self._noise, RATE_HZ, shapes if first else (), words if first else (), last=index == pieces - 1)
 

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from bot.vocabulary import Heard, Person
@@ -29,7 +30,9 @@ OPERATOR_WAITING = 16
 EVENTS_WAITING = 64
 REMEMBERED_IDS = 20_000
 REMEMBERED_PEOPLE = 5_000
-REMEMBERED_TEXTS = 64
+REMEMBERED_TEXTS = 2_000
+COMPARED_TEXTS = 64
+"""How many of the newest texts a longer message is compared with word by word."""
 FRESHNESS_PER_S = 0.1
 """How many points a message loses for each second that it waits."""
 NEAR_IDENTICAL = 0.8
@@ -96,7 +99,7 @@ class Inbox:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._withdrawn: OrderedDict[str, None] = OrderedDict()
         self._people: OrderedDict[str, _Known] = OrderedDict()
-        self._texts: OrderedDict[str, tuple[float, str, frozenset[str]]] = OrderedDict()
+        self._texts: OrderedDict[str, tuple[float, frozenset[str], frozenset[str]]] = OrderedDict()
         self._arrivals: deque[float] = deque()
         self.received = 0
         self.duplicates = 0
@@ -179,10 +182,12 @@ class Inbox:
         key, bag, who = " ".join(words), frozenset(words), person.id if person else ""
         twin = self._texts.get(key)
         if twin is None and len(bag) >= 4:
-            twin = next((t for t in self._texts.values() if _alike(bag, t[2])), None)
-        if twin is not None and (len(words) > 2 or twin[1] == who or self.busy(now)):
+            newest = islice(reversed(self._texts.values()), COMPARED_TEXTS)
+            twin = next((t for t in newest if _alike(bag, t[2])), None)
+        if twin is not None and (len(words) > 2 or who in twin[1] or self.busy(now)):
             return True
-        _remember(self._texts, key, (now, who, bag), REMEMBERED_TEXTS)
+        by = frozenset((who,)) | (twin[1] if twin else frozenset())
+        _remember(self._texts, key, (now, by, bag), REMEMBERED_TEXTS)
         return False
 
     def _worth(self, heard: Heard, folded: str) -> bool:
@@ -329,7 +334,8 @@ def _asks(text: str, folded: str) -> bool:
 
 
 def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
-    return len(one & other) >= NEAR_IDENTICAL * len(one | other)
+    small, large = sorted((len(one), len(other)))
+    return small >= NEAR_IDENTICAL * large and len(one & other) >= NEAR_IDENTICAL * len(one | other)
 
 
 def _remember(store: OrderedDict[str, V], key: str, value: V, limit: int) -> None:

@@ -272,7 +272,7 @@ def test_whatever_is_written_stays_text(engine: LlamaEngine, content: str) -> No
     for text in (content, cleaned(content)):
         assert counted(engine, text) == counted(engine, "hola")
         ids = engine._tokens.content(text)
-        assert engine._llm.detokenize(ids, special=True) == text.encode("utf-8", "replace")
+        assert engine._llm.detokenize(list(ids), special=True) == text.encode("utf-8", "replace")
 
 
 async def test_a_forged_turn_is_answered_like_any_other_text(load: Any, tiny: Path) -> None:

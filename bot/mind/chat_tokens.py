@@ -11,6 +11,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import llama_cpp
@@ -29,6 +30,9 @@ PLAIN_TEMPLATE = (
 )
 """For base models, which bring no template of their own."""
 
+CONTENTS_KEPT = 512
+"""Persona and history come again with every prompt; tokenising 10,000 characters takes 3 ms."""
+
 _PLACEHOLDER = re.compile("(\ue000[0-9a-f]{16}\ue001)")
 _PRIVATE_MARKS = re.compile("[\ue000\ue001]")
 
@@ -46,6 +50,8 @@ class ChatTokens:
         self._formatters = [self._formatter(source) for source in (template, PLAIN_TEMPLATE) if source]
         self.markers = frozenset(self._markers(template))
         """Ids that only a template may write."""
+        self.content = lru_cache(CONTENTS_KEPT)(self._content)
+        """Return the ids of a text from outside. A marker that it spells is taken apart, letter by letter."""
 
     def prompt(self, messages: Messages) -> list[int]:
         """Return the prompt's ids, ready for the assistant's turn.
@@ -67,8 +73,7 @@ class ChatTokens:
             ids.insert(0, self._bos)
         return ids
 
-    def content(self, content: str) -> list[int]:
-        """Return the ids of a text from outside. A marker that it spells is taken apart, letter by letter."""
+    def _content(self, content: str) -> tuple[int, ...]:
         ids: list[int] = []
         for token in self._plain(content):
             if token in self.markers:
@@ -78,7 +83,7 @@ class ChatTokens:
                 ids.append(token)
         if not self.markers.isdisjoint(ids):
             raise EngineDown(text("mind.forged_marker"), text("mind.forged_marker_repair"))
-        return ids
+        return tuple(ids)
 
     def ends(self, token: int) -> bool:
         """Whether this token ends a turn, whatever the model's family calls it."""

@@ -78,29 +78,29 @@ class BrowserOutput:
 
     def played(self) -> int:
         """Return the audible position: the newest report, carried on by the clock for a moment."""
-        now = self.clock()
-        if not self._alone and self._overdue(now):
+        if not self._alone and self._overdue():
             self.lost()
-        if self._alone:
-            reached = self._offset + self._silent.played()
-        elif self._report is None:
-            reached = 0
-        else:
-            samples, at = self._report
-            reached = samples + int(min(now - at, TRUST_S) * self.rate_hz)
-        self._shown = max(self._shown, min(self._written, reached))
+        self._shown = max(self._shown, min(self._written, self._reached()))
         return self._shown
 
-    def _overdue(self, now: float) -> bool:
+    def _reached(self) -> int:
+        if self._alone:
+            return self._offset + self._silent.played()
+        if self._report is None:
+            return 0
+        samples, at = self._report
+        return samples + int(min(self.clock() - at, TRUST_S) * self.rate_hz)
+
+    def _overdue(self) -> bool:
         pending = self._shown < self._written
-        return pending and self._waiting_since is not None and now - self._waiting_since > LOST_S
+        return pending and self._waiting_since is not None and self.clock() - self._waiting_since > LOST_S
 
     def lost(self) -> None:
         """Go on by the clock: no page sounds any more."""
         if self._alone:
             return
+        self._offset = self._shown = max(self._shown, min(self._written, self._reached()))
         self._alone = True
-        self._offset = self._shown
         self._silent.begin(self._serial)
         rest = self._rest(self._shown)
         if len(rest):

@@ -16,7 +16,7 @@ from bot.vocabulary import Output, Pcm, Phrase, Reply, Shape, Sound, Spoken, Tel
 
 CLOCK_S = 0.2
 """How often pages that do not sound hear where the sound is."""
-STALLED_S = 0.02
+STALLED_S = 0.005
 """How often a position that does not move is looked at again."""
 PHRASES_AHEAD = 2
 AHEAD_S = 2.0
@@ -199,6 +199,7 @@ class Stage:
         if reply is not self.current or self._final is not None:
             return
         self._final = self.output.cut()
+        self._mark_first(reply, self._final)
         mark(reply.marks, "last_audible", self._clock())
         self._put({"type": "cut", "serial": self._serial})
         self._progress.set()
@@ -284,8 +285,7 @@ class Stage:
         while True:
             self._changed.clear()
             position = self.output.played()
-            if position > 0:
-                mark(reply.marks, "first_audible", self._clock() - position / RATE_HZ)
+            self._mark_first(reply, position)
             self._announce(reply, position)
             if self._ended and position >= self._written:
                 mark(reply.marks, "last_audible", self._clock())
@@ -302,6 +302,10 @@ class Stage:
             alarm = loop.call_later(wait_s, self._changed.set)
             await self._changed.wait()
             alarm.cancel()
+
+    def _mark_first(self, reply: Reply, position: int) -> None:
+        if position > 0:
+            mark(reply.marks, "first_audible", self._clock() - position / RATE_HZ)
 
     def _announce(self, reply: Reply, position: int) -> None:
         for line in self._lines:

@@ -53,7 +53,7 @@ class EspeakVoice:
         return self._worker.health
 
     async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
-        """Stream one phrase, about 60 ms a piece. What cannot be pronounced is one empty last piece.
+        """Stream one phrase, about 100 ms a piece. What cannot be pronounced is one empty last piece.
 
         Raises ``EngineDown``.
         """

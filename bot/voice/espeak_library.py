@@ -16,7 +16,7 @@ from pathlib import Path
 import espeakng_loader
 
 _SYNCHRONOUS = 2
-_BUFFER_MS = 60
+_BUFFER_MS = 100
 _PHONEME_EVENTS_IN_IPA = 3
 _DONT_EXIT = 0x8000
 _UTF8 = 1

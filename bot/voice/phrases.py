@@ -27,8 +27,8 @@ _LEADING_JUNK = _ENDS + _PAUSES + "”’»)›–—"
 
 _ABBREVIATIONS: dict[Language, frozenset[str]] = {
     "es": frozenset(
-        "sr sra srta sres sras dr dra drs prof profa lic ing arq ud uds vd vds av avda núm nº pág págs tel aprox ej etc "
-        "vs ee uu cía dpto depto art cap máx mín excmo excma sto sta gral mr mrs ms jr st".split()
+        "sr sra srta sres sras dr dra drs prof profa lic ing arq ud uds vd vds av avda núm nº pág págs tel aprox ej "
+        "etc vs ee uu cía dpto depto art cap máx mín excmo excma sto sta gral mr mrs ms jr st".split()
     ),
     "en": frozenset("mr mrs ms dr drs prof sr jr st vs etc approx dept inc ltd capt sgt lt mt ave sra srta".split()),
 }
@@ -122,22 +122,24 @@ class PhraseCutter:
 
     def _ends(self, text: str, ahead: str, eager: bool) -> bool:
         """Tell whether a phrase ends with ``text``; ``ahead`` is the character after it, empty while unknown."""
-        stem = text.rstrip(_CLOSERS + _ENDS + _PAUSES + " ")
-        marks = text[len(stem) :]
         if eager and ahead == " " and text.endswith(_DASHES):
             return _letters(text) >= _EARLY_LETTERS
-        if not marks.strip(" " + _CLOSERS) or not _speakable(stem) or text.endswith(" "):
+        stem = text.rstrip(_CLOSERS + _ENDS + _PAUSES)
+        marks = text[len(stem) :].strip(_CLOSERS)
+        if not marks or not _speakable(stem):
             return False
         if not ahead and (not eager or (stem[-1].isdigit() and marks[0] in ".,:")):
             return False
-        if set(marks) & set(_ENDS.replace(".", "")) or marks.count(".") > 1:
-            return True
         word = stem.split()[-1].lstrip(_OPENERS).lower()
-        if "." in marks and not self._is_abbreviation(word, stem) and not _inside_word(word, ahead):
-            return True
-        if not eager or not set(marks) & set(_PAUSES) or _letters(stem) < _EARLY_LETTERS:
+        if (_is_url(word) or word in ("http", "https")) and ahead != " ":
             return False
-        return not (stem[-1].isdigit() and ahead.isdigit()) and not (word in ("http", "https") or _is_url(word))
+        if marks.strip("." + _PAUSES) or marks.count(".") > 1:
+            return True
+        if "." in marks and not self._is_abbreviation(word, stem) and not _inside_word(ahead):
+            return True
+        if not eager or marks == "." or _letters(stem) < _EARLY_LETTERS:
+            return False
+        return not (stem[-1].isdigit() and ahead.isdigit())
 
     def _is_abbreviation(self, word: str, stem: str) -> bool:
         """Tell whether a full stop after the word ends no sentence: "Dr.", "U.S.", an initial, "1." of a list."""
@@ -190,6 +192,6 @@ def _is_url(word: str) -> bool:
     return "://" in word or word.lstrip(_OPENERS).startswith("www.") or re.search(r"\w\.[a-z]{2,}/", word) is not None
 
 
-def _inside_word(word: str, ahead: str) -> bool:
-    """Tell whether the full stop after the word stands inside one: "3.5", "twitch.tv", an address."""
-    return ahead.isalnum() or (_is_url(word) and ahead != " ") or ahead in tuple("/@_-=&%")
+def _inside_word(ahead: str) -> bool:
+    """Tell whether a full stop before this character stands inside a word: "3.5", "twitch.tv"."""
+    return ahead.isalnum() or ahead in tuple("/@_-=&%")

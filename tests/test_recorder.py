@@ -1,0 +1,120 @@
+"""What the flight recorder keeps, and that what is withdrawn is gone from the disk too."""
+
+from __future__ import annotations
+
+import json
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.chat.recorded import BadRecording, play_recording, read_recording
+from bot.recorder import Recorder
+from tests.virtual_time import play
+
+
+def record(reply: str, heard_id: str, text: str = "hola aneeka") -> dict[str, Any]:
+    heard = [{"id": heard_id, "kind": "chat", "user": "ana", "text": text}]
+    said = {"generated": "[happy] hola ana", "spoken": "hola ana", "cut": None}
+    return {"id": reply, "at_s": 10.0 + int(reply[1:]), "mode": "chat_one", "heard": heard, **said, "marks_ms": {}}
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [
+        json.loads(line) for file in sorted(folder.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()
+    ]
+
+
+async def test_a_line_a_turn_and_the_newest_first(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "recordings")
+    for n in range(5):
+        recorder.write(record(f"r{n}", f"h{n}"), np.zeros(0, np.int16), 48_000)
+    await recorder.flush()
+    assert [r["id"] for r in lines(tmp_path / "recordings")] == ["r0", "r1", "r2", "r3", "r4"]
+    assert [r["id"] for r in recorder.newest(2)] == ["r4", "r3"]
+
+
+async def test_what_she_said_as_a_wav(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "recordings", tmp_path / "sounds")
+    path = recorder.wav_path("r7")
+    recorder.write(record("r7", "h") | {"wav": str(path)}, np.arange(4800, dtype=np.int16), 48_000)
+    await recorder.flush()
+    with wave.open(str(path)) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getnframes()) == (48_000, 1, 4800)
+        assert np.frombuffer(sound.readframes(4800), "<i2")[1234] == 1234
+
+
+async def test_withdrawn_is_blank_in_memory_on_disk_and_as_sound(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "recordings", tmp_path / "sounds")
+    for n in range(3):
+        path = str(recorder.wav_path(f"r{n}"))
+        recorder.write(record(f"r{n}", f"h{n}", f"secreto {n}") | {"wav": path}, np.ones(10, np.int16), 48_000)
+    assert recorder.withdraw({"h1"}) == ["r1"]
+    await recorder.flush()
+    everything = "".join(file.read_text("utf-8") for file in (tmp_path / "recordings").iterdir())
+    assert "secreto 1" not in everything
+    assert "secreto 0" in everything
+    kept = lines(tmp_path / "recordings")
+    assert (kept[1]["spoken"], kept[1]["generated"], kept[1]["withdrawn"]) == ("", "", True)
+    assert recorder.newest(3)[1]["heard"][0]["text"] == ""
+    assert sorted(p.name for p in (tmp_path / "sounds").iterdir()) == ["r0.wav", "r2.wav"]
+
+
+async def test_a_folder_that_cannot_be_written_costs_no_reply(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("in the way")
+    recorder = Recorder(tmp_path / "file" / "recordings")
+    recorder.write(record("r1", "h"), np.zeros(0, np.int16), 48_000)
+    await recorder.flush()
+    assert "cannot write the recording" in caplog.text
+    assert recorder.newest(1)[0]["id"] == "r1"
+
+
+async def test_the_recorder_s_own_files_can_be_played_again(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    for n in range(3):
+        recorder.write(record(f"r{n}", f"h{n}", f"texto {n}"), np.zeros(0, np.int16), 48_000)
+    await recorder.flush()
+    again = read_recording(next(tmp_path.glob("*.jsonl")))
+    assert [(line.at_s, line.user, line.text) for line in again] == [(float(n), "ana", f"texto {n}") for n in range(3)]
+
+
+def test_recorded_chat_comes_when_it_came_as_fast_as_wanted(tmp_path: Path) -> None:
+    file = tmp_path / "chat.jsonl"
+    file.write_text("".join(json.dumps({"at_s": t, "user": "a", "text": str(t)}) + "\n" for t in (2.0, 8.0, 0.0, 30.0)))
+    heard: list[tuple[float, str]] = []
+
+    async def scene() -> None:
+        import asyncio
+
+        now = asyncio.get_running_loop().time
+        start = now()
+        await play_recording(
+            read_recording(file), lambda line: heard.append((now() - start, line.text)), speed=4.0, until_s=10.0
+        )
+
+    play(scene())
+    assert [(round(at, 3), text) for at, text in heard] == [(0.0, "0.0"), (0.5, "2.0"), (2.0, "8.0")]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "chat.jsonl"),
+        ('{"at_s": 1}\n', "1"),
+        ("\n{nope\n", "2"),
+        ('{"at_s": "x", "user": "a", "text": "b"}', "1"),
+        ("[]", "1"),
+    ],
+)
+def test_a_broken_recording_is_one_sentence(tmp_path: Path, content: str, says: str) -> None:
+    file = tmp_path / "chat.jsonl"
+    file.write_text(content)
+    with pytest.raises(BadRecording, match=says):
+        read_recording(file)
+
+
+def test_a_missing_recording_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BadRecording, match="nowhere"):
+        read_recording(tmp_path / "nowhere.jsonl")
