@@ -180,15 +180,14 @@ class MouthTrack:
         lasts_s = end_s - start_s
         if shape.viseme == 0 and lasts_s < PAUSE_S:
             return
-        first, second = _HALVES.get(shape.viseme, (shape.viseme, None))
-        if second is None or lasts_s <= HALVES_S:
-            self._move(eases, start_s, shape.viseme, end_s)
-        else:
-            self._move(eases, start_s, first, end_s)
-            if math.isfinite(lasts_s):
-                self._move(eases, start_s + lasts_s / 2, second, end_s)
-        if shape.viseme != _LOUDNESS and lasts_s > LOST_S + LEAD_S:
-            self._move(eases, start_s + LOST_S + LEAD_S, _LOUDNESS, end_s)
+        lost_s = start_s + LOST_S + LEAD_S
+        lost = end_s > lost_s and shape.viseme != _LOUDNESS
+        halves = _HALVES.get(shape.viseme) if lasts_s > HALVES_S else None
+        self._move(eases, start_s, halves[0] if halves else shape.viseme, lost_s if lost else end_s)
+        if halves and math.isfinite(lasts_s):
+            self._move(eases, start_s + lasts_s / 2, halves[1], end_s)
+        if lost:
+            self._move(eases, lost_s, _LOUDNESS, end_s)
 
     def _move(self, eases: list[_Ease], start_s: float, viseme: int, end_s: float) -> None:
         hold_s = max(self._hold_s, self._phrase_s)

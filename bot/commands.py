@@ -149,6 +149,8 @@ async def say_once(settings: Settings, said: str, out: Path | None) -> int:
         if out is None:
             await outputs.open()
             problems["sound"] = board.parts["sound"]
+        elif not out.absolute().parent.is_dir():
+            raise FileNotFoundError(0, text("cli.no_folder"))
         if not await voice.ready(VOICE_READY_S):
             problems["voice"] = board.parts["voice"]
         broken = [health for health in problems.values() if health.state == "down"]

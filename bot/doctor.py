@@ -42,9 +42,10 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
         await part.start()
     await outputs.open()
     await asyncio.gather(*(part.ready(READY_S) for part in engines.parts.values()))
+    found = [board.parts[name] for name in sorted(board.parts)]
     outputs.close()
     await asyncio.gather(*(part.close() for part in engines.parts.values()))
-    return [*checks, *(board.parts[name] for name in sorted(board.parts))]
+    return [*checks, *found]
 
 
 def as_lines(checks: list[Health]) -> list[str]:

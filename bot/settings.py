@@ -248,7 +248,7 @@ class Studio(Section):
     token: Secret = Field(
         default=SecretStr(""),
         validate_default=True,
-        description="key to the studio; empty = a new random one each time",
+        description="key to the studio; empty = a random one, made at the first start",
     )
 
     @field_validator("host")

@@ -74,6 +74,7 @@ class Worker:
         self._process: FramedProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
+        self._decided = asyncio.Event()
         self._turn = asyncio.Lock()
         self._job: _Job | None = None
         self._numbers = 0
@@ -92,9 +93,9 @@ class Worker:
         self._keeper = asyncio.create_task(self._keep(), name=f"worker {self.health.part}")
 
     async def ready(self, timeout_s: float) -> bool:
-        """Wait until it can serve; False when it cannot after ``timeout_s``."""
+        """Wait until it can serve; False when it is down for good, or cannot after ``timeout_s``."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._up.wait(), timeout_s)
+            await asyncio.wait_for(self._decided.wait(), timeout_s)
         return self._up.is_set()
 
     async def close(self) -> None:
@@ -193,6 +194,10 @@ class Worker:
             self._process.kill()
 
     def _say(self, state: State, reason: str = "", repair: str = "") -> None:
+        if state in ("ok", "down"):
+            self._decided.set()
+        else:
+            self._decided.clear()
         health = Health(self.health.part, state, reason, repair)
         if health != self.health:
             self.health = health

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from bot.director import Director, DirectorRules
 from bot.inbox import ChatRules, Inbox
 from bot.vocabulary import Cue, Heard, Kind, Person, Spoken
@@ -129,7 +131,7 @@ def test_patience_grows_and_is_fresh_after_somebody_speaks() -> None:
         starts.append(now)
         now += 5.0
         scene.finish(cue, now)
-    waits = [b - a - 5.0 for a, b in zip(starts, starts[1:], strict=False)]
+    waits = [b - a - 5.0 for a, b in pairwise(starts)]
     assert waits == [90.0, 100.0, 100.0]
     scene.hear("chat", "!so leo", now)
     assert scene.director.next_at(now) == now + 60.0 - 5.0 + 5.0

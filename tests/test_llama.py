@@ -354,7 +354,7 @@ async def test_missing_folder_and_foreign_files(load: Any, healths: Healths, tmp
 
 
 async def test_half_a_download_and_an_unknown_kind(load: Any, healths: Healths, tiny: Path, tmp_path: Path) -> None:
-    whole = tiny.read_bytes()  # noqa: ASYNC240
+    whole = tiny.read_bytes()
     (tmp_path / "half.gguf").write_bytes(whole[: len(whole) // 2])
     health = await expect_down(load, healths, tmp_path / "half.gguf")
     assert "descárgalo de nuevo" in health.repair

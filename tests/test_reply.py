@@ -199,7 +199,7 @@ def test_a_voice_that_is_lost_for_good_ends_the_reply_with_what_was_heard() -> N
         one.voice = Dying()
         outcome = await one.run()
         assert outcome.spoken.cut == "voice_lost"
-        assert LONG != outcome.spoken.text
+        assert outcome.spoken.text != LONG
         assert "Una frase corta.".startswith(outcome.spoken.text)
 
     play(scene())

@@ -52,7 +52,7 @@ def _lines(record: Any) -> list[RecordedLine]:
     at_s = float(record["at_s"])
     if not math.isfinite(at_s):
         raise ValueError(at_s)
-    heard = record["heard"] if "heard" in record else [record]
+    heard = record.get("heard", [record])
     replayed = [RecordedLine(at_s, h.get("kind", "chat"), str(h["user"] or ""), str(h["text"])) for h in heard]
     return [line for line in replayed if line.kind in ("chat", "operator") and line.text]
 

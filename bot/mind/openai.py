@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from bot.texts import text
-from bot.vocabulary import EngineDown, Health, Prompt, PromptTooLong, State
+from bot.vocabulary import Cue, EngineDown, Health, Message, Prompt, PromptTooLong, State
 
 CONNECT_S = 4.0
 FIRST_TOKEN_S = 5.0
@@ -63,6 +63,24 @@ class OpenAIBrain:
         self.prompt_tokens = 0
         self._wants_usage = True
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def pid(self) -> None:
+        """Nothing runs on this machine."""
+        return
+
+    async def start(self) -> None:
+        """Nothing to start: connections are opened when they are needed."""
+
+    async def ready(self, timeout_s: float) -> bool:
+        """Ask the server for one token; ``False`` when it gives none within that time (``health`` then says why)."""
+        hello = Prompt((Message("user", "."),), Cue("idle", (), 0.0))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.warm(hello)
+        except (EngineDown, PromptTooLong, TimeoutError):
+            return False
+        return self.health.state == "ok"
 
     async def close(self) -> None:
         """Close all connections."""

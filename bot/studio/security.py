@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TOKENS = web.AppKey("tokens", Tokens)
-SCOPE = "scope"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 CSP = (
@@ -91,7 +90,6 @@ def make_guard(port: Callable[[], int], public_hosts: frozenset[str]) -> Middlew
             scope = given_scope(request)
             if scope is None or (needs == "full" and scope != "full"):
                 return refusal(401, text("studio.no_token"), text("studio.no_token_hint"))
-            request[SCOPE] = scope
         return await handler(request)
 
     return guard

@@ -19,6 +19,7 @@ from bot.texts import chosen, text
 STUDIO_FILES = Path(__file__).parent / "page"
 AVATAR_FILES = Path(avatar.__file__).parent / "page"
 BODY_LIMIT = 64 * 1024
+COOKIE_S = 30 * 24 * 3600
 
 
 class PortTaken(Exception):
@@ -85,11 +86,10 @@ class Server:
         if given_scope(request) != "full":
             return _closed_door()
         if "token" in request.query:
-            answer = web.HTTPSeeOther("/")
-            answer.set_cookie(
-                cookie_name(request), self._tokens.full, httponly=True, samesite="Strict", max_age=2592000
-            )
-            return answer
+            inside = web.HTTPSeeOther("/")
+            name, token = cookie_name(request), self._tokens.full
+            inside.set_cookie(name, token, httponly=True, samesite="Strict", max_age=COOKIE_S)
+            raise inside
         return web.FileResponse(STUDIO_FILES / "index.html")
 
     async def _stage(self, request: web.Request) -> web.StreamResponse:

@@ -54,6 +54,7 @@ Item = str | Tag
 """One character of clean text (``\\n`` ends a phrase), or a tag."""
 _Step = tuple[int, list[Item]] | None
 """How many raw characters are used up and what they become; None: more text is needed to tell."""
+_NOT_THERE: _Step = (0, [])
 
 
 class Cleaner:
@@ -121,7 +122,7 @@ class Cleaner:
             return self._mouth(raw)
         if not self._begun and char.isalpha():
             opening = self._opening(raw)
-            if opening != (0, []):
+            if opening != _NOT_THERE:
                 return opening
         if char == "[":
             return self._tag(raw)
@@ -131,7 +132,7 @@ class Cleaner:
             return self._in_url_step(raw)
         if char == "<" or not (self._before.isalnum() or self._before in _WORD_CLOSERS):
             face = self._face(raw)
-            if face != (0, []):
+            if face != _NOT_THERE:
                 return face
         if not self._before.isalnum():
             if not self._final and any(start.startswith(raw.lower()) and start != raw.lower() for start in _URL_STARTS):
@@ -149,7 +150,7 @@ class Cleaner:
         return self._plain(char)
 
     def _opening(self, raw: str) -> _Step:
-        """Take out her own name and a tag that lost its ``[``, where a reply begins; ``(0, [])``: neither is there."""
+        """Take out her own name and a tag that lost its ``[``, where a reply begins (or not there)."""
         if self._echo and (echo := self._echo.match(raw)):
             return echo.end(), []
         if self._name and not self._final:
@@ -158,13 +159,13 @@ class Cleaner:
                 return None
         word = re.match(r"[^\W\d_]+ ?", raw)
         if word is None or word.end() > _TAG_CHARS:
-            return 0, []
+            return _NOT_THERE
         if word.end() == len(raw) and not self._final:
             return None
         if raw[word.end() : word.end() + 1] == "]":
             expression = expression_of(word.group())
             return word.end() + 1, [Tag(expression)] if expression else self._removed()
-        return 0, []
+        return _NOT_THERE
 
     def _tag(self, raw: str) -> _Step:
         content = re.match(rf"\[([^\[\]\n]{{0,{_TAG_CHARS}}})", raw)
@@ -181,7 +182,7 @@ class Cleaner:
         return 1, []
 
     def _face(self, raw: str) -> _Step:
-        """Take out an emoticon; ``(0, [])``: there is none."""
+        """Take out an emoticon (or not there)."""
         if not self._final and any(face.startswith(raw) and face != raw for face in _FACES):
             return None
         for face in _FACES:
@@ -194,7 +195,7 @@ class Cleaner:
                 if face[-1].isalnum() and raw[end : end + 1].isalnum():
                     continue
                 return end, self._removed()
-        return 0, []
+        return _NOT_THERE
 
     def _mouth(self, raw: str) -> _Step:
         """After the ``:`` of "hola:D", which was passed on at once for its pause, take out the rest of the face."""
@@ -241,6 +242,8 @@ class Cleaner:
 
     def _in_url_step(self, raw: str) -> _Step:
         char = raw[0]
+        if char in "*`":
+            return 1, []
         if char.isspace() or unicodedata.category(char) in _DROPPED_CATEGORIES - {"Sk", "Sm"}:
             return self._plain(char)
         return 1, [char]

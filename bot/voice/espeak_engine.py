@@ -55,7 +55,7 @@ class EspeakEngine:
             raise EngineDown(reason, text("voice.espeak_missing_repair")) from fault
         language: Language = options["language"]
         voice: str = options["voice"] or DEFAULT_VOICES[language]
-        self._insist_known(voice)
+        self._insist_known(voice, DEFAULT_VOICES[language])
         self._ipa_language: Language = "es" if voice.lower().startswith("es") else "en"
         wpm = round(min(max(WORDS_PER_MINUTE * options["speed"], SLOWEST), FASTEST))
         pitch = NORMAL_PITCH if options["voice"] else YOUNG_PITCH
@@ -96,7 +96,9 @@ class EspeakEngine:
 
         def synthesise() -> None:
             self._library.speak(spoken, lambda pcm, events: put((pcm, events)))
-            put(None)
+            if not put(None):
+                with contextlib.suppress(queue.Full):
+                    chunks.put_nowait(None)  # a reader that waits must see the end of a cancelled phrase too
 
         thread = threading.Thread(target=synthesise, daemon=True)
         thread.start()
@@ -118,13 +120,13 @@ class EspeakEngine:
         sound = b"".join(pcm for pcm, _ in self._chunks(sample))
         return gain_for(np.frombuffer(sound, np.int16), self._library.rate_hz)
 
-    def _insist_known(self, voice: str) -> None:
+    def _insist_known(self, voice: str, default: str) -> None:
         name, plus, variant = voice.partition("+")
         voices, variants = self._library.voices(), self._library.variants()
         if name.lower() not in voices:
-            near = difflib.get_close_matches(name.lower(), voices, 4, 0.4) or list(DEFAULT_VOICES.values())
+            near = [*difflib.get_close_matches(name.lower(), voices, 3, 0.5), default]
         elif plus and variant not in variants:
-            near = [f"{name}+{v}" for v in difflib.get_close_matches(variant, variants, 4, 0.4) or ["f2", "f3", "m3"]]
+            near = [*(f"{name}+{v}" for v in difflib.get_close_matches(variant, variants, 3, 0.5)), default]
         else:
             return
         repair = text("voice.espeak_unknown_voice_repair", near=", ".join(near))

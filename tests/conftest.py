@@ -1,0 +1,81 @@
+"""What several test modules share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot import texts
+from bot.app import Aneeka
+from bot.settings import Settings
+
+
+class House:
+    """She, live on a free port, and a client with her token."""
+
+    def __init__(self, aneeka: Aneeka, client: aiohttp.ClientSession) -> None:
+        self.aneeka = aneeka
+        self.client = client
+        self.url = f"http://127.0.0.1:{aneeka.server.port}"
+        self.token = aneeka.server.address().partition("token=")[2]
+        self.watch_token = aneeka.server.address("/stage", watch=True).partition("token=")[2]
+        self.headers = {"Authorization": f"Bearer {self.token}"}
+
+    async def ask(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
+        options.setdefault("headers", self.headers)
+        async with self.client.request(method, self.url + path, json=body, **options) as answer:
+            kind = answer.content_type
+            return answer.status, await (answer.json() if kind == "application/json" else answer.text())
+
+    async def live(self) -> aiohttp.ClientWebSocketResponse:
+        return await self.client.ws_connect(self.url + "/api/live", headers=self.headers)
+
+    async def stage(self) -> aiohttp.ClientWebSocketResponse:
+        return await self.client.ws_connect(f"{self.url}/api/stage?token={self.watch_token}")
+
+
+async def until(socket: aiohttp.ClientWebSocketResponse, kind: str, **wanted: Any) -> dict[str, Any]:
+    """Read messages until one of this type, with these values, comes."""
+    while True:
+        message = await socket.receive(timeout=30)
+        assert message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY), message
+        if message.type is aiohttp.WSMsgType.TEXT:
+            told: dict[str, Any] = message.json()
+            if told["type"] == kind and all(told.get(name) == value for name, value in wanted.items()):
+                return told
+
+
+@pytest.fixture(autouse=True)
+def _spanish() -> None:
+    texts.use("es")
+
+
+@pytest.fixture
+async def go_live(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Start her with a config of sections; she is closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*, with_voice: bool = True, **sections: dict[str, Any]) -> House:
+            settings = Settings(
+                **{
+                    "stage": {"sound": "none"},
+                    "llm": {"engine": "understudy"},
+                    "studio": {"port": 0},
+                    "chat": {"idle_after_s": 0.0},
+                    **sections,
+                }
+            )
+            aneeka = Aneeka(settings, tmp_path / "data")
+            await aneeka.start()
+            stack.push_async_callback(aneeka.close)
+            client = await stack.enter_async_context(aiohttp.ClientSession())
+            if with_voice:
+                assert await aneeka.engines.parts["voice"].ready(30)
+            return House(aneeka, client)
+
+        yield start

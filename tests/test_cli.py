@@ -1,0 +1,200 @@
+"""The commands as a user types them: what they print, where, and with which exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+class Shell:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ANEEKA_")} | {
+            "ANEEKA_DATA_DIR": str(folder / "data"),
+            "ANEEKA_STAGE__SOUND": "none",
+            "HOME": str(folder),
+            "XDG_CONFIG_HOME": str(folder),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def run(self, *words: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "bot", *words]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment | extra,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "bot", *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=pipe, stderr=pipe, text=True)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def sentence(result: subprocess.CompletedProcess[str], code: int) -> str:
+    """Return what a failed command said, which is never a traceback."""
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def test_config_check_tells_all_mistakes_at_once(shell: Shell) -> None:
+    (shell.folder / "config.toml").write_text('[llm]\nengine = "lama"\nthreds = 2\n[studio]\nport = "x"\n')
+    said = sentence(shell.run("config", "check"), 2)
+    for key in ("llm.engine", "llm.threds", "studio.port"):
+        assert key in said
+    assert "llama" in said
+    assert "threads" in said
+    assert sentence(shell.run("run", "--no-open"), 2) == said
+
+
+def test_config_show_tells_where_each_value_comes_from(shell: Shell) -> None:
+    (shell.folder / "config.toml").write_text('[llm]\napi_key = "sk-very-secret"\nmax_tokens = 99\n')
+    result = shell.run("config", "show", "--origin", ANEEKA_PERSONA__NAME="Lola")
+    assert result.returncode == 0
+    assert "sk-very-secret" not in result.stdout + result.stderr
+    assert 'name = "Lola"  # environment ANEEKA_PERSONA__NAME' in result.stdout
+    assert "max_tokens = 99  # config.toml" in result.stdout
+    assert shell.run("config", "check").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--config", "nowhere.toml"),
+        ("run", "--port", "99999"),
+        ("dance",),
+        ("replay", "nowhere.jsonl"),
+        ("bench", "--turns", "0"),
+    ],
+)
+def test_bad_usage_is_exit_code_2(shell: Shell, words: tuple[str, ...]) -> None:
+    assert sentence(shell.run(*words), 2).strip()
+
+
+def test_say_writes_what_she_says(shell: Shell) -> None:
+    result = shell.run("say", "Hola, me llamo Aneeka.", "--out", "hola.wav")
+    assert result.returncode == 0, result.stderr
+    with wave.open(str(shell.folder / "hola.wav")) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(float)
+        seconds = len(samples) / sound.getframerate()
+    assert 1.0 < seconds < 4.0
+    assert np.sqrt(np.mean(samples**2)) > 500
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("say", "..."), 1),
+        (("say", "hola", "--out", "no/such/folder/x.wav"), 1),
+        (("say", "hola", "--out", "x.wav", "--voice", "nadie"), 1),
+    ],
+)
+def test_say_says_what_is_wrong(shell: Shell, words: tuple[str, ...], code: int) -> None:
+    assert sentence(shell.run(*words), code).strip()
+
+
+def test_bench_prints_one_json_object(shell: Shell) -> None:
+    answers = [{"text": "Wow! Sí.", "tokens": ["Wow", "!", " Sí", "."]}, {"text": "Hola a todos, amigos.", "tokens": 6}]
+    (shell.folder / "answers.json").write_text(json.dumps(answers))
+    result = shell.run("bench", "--json", "--turns", "4", "--answers", "answers.json", "--first-token-ms", "20")
+    assert result.returncode == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert {"over_floor_ms", "first_audible_ms", "silence_ms", "cpu_s_per_turn", "sequential_ratio"} <= set(figures)
+    assert set(figures["over_floor_ms"]) == {"p50", "p95", "p99"}
+    assert figures["engines"]["first_token_ms"] == 20.0
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '[{"text": 3}]', '[{"text": "a", "tokens": [1]}]'])
+def test_bad_answers_are_one_sentence(shell: Shell, content: str) -> None:
+    (shell.folder / "answers.json").write_text(content)
+    assert "answers.json" in sentence(shell.run("bench", "--answers", "answers.json"), 2)
+
+
+def test_replay_prints_a_summary_that_adds_up(shell: Shell) -> None:
+    lines = [{"at_s": n * 0.5, "user": f"v{n % 5}", "text": f"mensaje número {n} para Aneeka"} for n in range(40)]
+    (shell.folder / "chat.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = shell.run("replay", "chat.jsonl", "--speed", "4", "--json", "--port", "0")
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert summary["chat_received"] == 40
+    assert summary["turns"] >= 1
+    assert summary["chat_answered"] + sum(summary["chat_dropped"].values()) + summary["chat_waiting"] == 40
+
+
+def test_doctor_checks_everything_and_finds_what_is_broken(shell: Shell) -> None:
+    well = shell.run("doctor", "--json")
+    found = json.loads(well.stdout)
+    assert (well.returncode, found["ok"]) == (0, True), found
+    assert {"config", "data", "studio", "prompts", "brain", "voice", "sound"} <= {
+        check["part"] for check in found["checks"]
+    }
+    (shell.folder / "not.gguf").write_text("no model")
+    cases = {
+        "brain": {"ANEEKA_LLM__MODEL": str(shell.folder / "not.gguf")},
+        "voice": {"ANEEKA_TTS__VOICE": "nadie"},
+        "sound": {"ANEEKA_STAGE__SOUND": "sound_card", "ANEEKA_AUDIO__OUTPUT_DEVICE": "no such device"},
+        "config": {"ANEEKA_LLM__ENGINE": "lama"},
+    }
+    for part, environment in cases.items():
+        result = shell.run("doctor", "--json", **environment)
+        assert result.returncode == 1, part
+        broken = [check for check in json.loads(result.stdout)["checks"] if check["state"] == "down"]
+        assert [check["part"] for check in broken] == [part]
+        assert broken[0]["reason"]
+        assert broken[0]["repair"]
+        assert "Traceback" not in result.stderr
+
+
+def test_a_taken_port_is_one_sentence_and_exit_code_2(shell: Shell) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert port in sentence(shell.run("run", "--no-open", "--port", port), 2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent by signal")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+async def test_she_goes_live_and_ends_cleanly(shell: Shell, sent: signal.Signals) -> None:
+    process = shell.start("run", "--no-open", "--port", "0")
+    assert process.stdout is not None
+    line = await asyncio.to_thread(process.stdout.readline)
+    address = line.split()[-1]
+    assert address.startswith("http://127.0.0.1:")
+
+    def ask(path: str, body: Any = None) -> Any:
+        base, token = address.split("/?token=")
+        request = urllib.request.Request(base + path, headers={"Authorization": f"Bearer {token}"})
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(request, data, timeout=10) as answer:
+            return json.load(answer)
+
+    await asyncio.to_thread(ask, "/api/say", {"text": "Una frase larga que no va a terminar, porque alguien la apaga."})
+    assert (await asyncio.to_thread(ask, "/api/state"))["health"]["voice"]
+    process.send_signal(sent)
+    out, err = await asyncio.to_thread(process.communicate, timeout=3)
+    assert process.returncode == 0, err
+    assert out == "", "one line with the studio's address, and nothing else"
+    assert "Traceback" not in err

@@ -1,0 +1,216 @@
+"""She lives: real prompts, understudy, espeak-ng, stage and server, driven as scripts and stream decks drive her."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.conftest import House, until
+
+GoLive = Callable[..., Awaitable[House]]
+LONG = (
+    "Esta es una frase larga para poder cortarla. Y aquí viene otra más, con muchas palabras, que no debe oírse entera."
+)
+
+
+async def test_a_viewer_is_answered_and_the_record_tells_how(go_live: GoLive, tmp_path: Path) -> None:
+    house = await go_live(stage={"sound": "none", "record": str(tmp_path / "wav")})
+    live = await house.live()
+    assert (await until(live, "hello"))["state"]["counters"]["chat_received"] == 0
+    status, accepted = await house.ask("POST", "/api/chat", {"user": "Marta", "text": "¡Hola, Aneeka!"})
+    assert status == 202
+    chat = await until(live, "chat")
+    assert (chat["id"], chat["user"], chat["text"]) == (accepted["id"], "Marta", "¡Hola, Aneeka!")
+    cue = await until(live, "cue")
+    assert (cue["heard"], cue["mode"]) == ([accepted["id"]], "chat_one")
+    turn = await until(live, "turn")
+    assert "Marta" in turn["spoken"]
+    assert turn["cut"] is None
+    assert turn["engines"] == {"stt": None, "llm": "understudy", "tts": "espeak"}
+    marks = list(turn["marks_ms"])
+    assert marks == [
+        *("heard", "cue", "prompt_ready", "first_token", "first_phrase", "first_sound", "first_audible", "last_audible")
+    ]
+    assert list(turn["marks_ms"].values()) == sorted(turn["marks_ms"].values())
+    _, turns = await house.ask("GET", "/api/turns?limit=5")
+    assert [t["id"] for t in turns] == [turn["id"]]
+    await house.aneeka.recorder.flush()
+    kept = [
+        json.loads(line) for file in (tmp_path / "data/recordings").iterdir() for line in file.open(encoding="utf-8")
+    ]
+    assert kept == turns
+    assert Path(turn["wav"]).stat().st_size > 20_000
+    _, state = await house.ask("GET", "/api/state")
+    assert (state["counters"]["chat_answered"], state["counters"]["turns"]) == (1, 1)
+
+
+async def test_memory_holds_what_was_heard_and_the_next_prompt_shows_it(go_live: GoLive) -> None:
+    house = await go_live()
+    live = await house.live()
+    await house.ask("POST", "/api/operator", {"text": "¿Cómo te llamas?"})
+    turn = await until(live, "turn")
+    messages = house.aneeka.prompts.warm_prompt(house.aneeka.memory).messages
+    assert messages[-1].role == "assistant"
+    assert messages[-1].content.endswith(turn["spoken"])
+
+
+async def test_say_is_said_exactly_and_skip_leaves_only_what_was_audible(go_live: GoLive, tmp_path: Path) -> None:
+    house = await go_live(stage={"sound": "none", "record": str(tmp_path / "wav")})
+    live = await house.live()
+    await house.ask("POST", "/api/say", {"text": "Buenas noches a todos."})
+    assert (await until(live, "turn"))["spoken"] == "Buenas noches a todos."
+    await house.ask("POST", "/api/say", {"text": LONG})
+    words = [await until(live, "word") for _ in range(5)]
+    asked = house.aneeka.now()
+    await house.ask("POST", "/api/control/skip")
+    turn = await until(live, "turn")
+    assert turn["cut"] == "skip"
+    assert abs(len(turn["spoken"].split()) - len(words)) <= 1
+    assert LONG.startswith(turn["spoken"])
+    silent_s = (
+        turn["audible_at_s"] + (turn["marks_ms"]["last_audible"] - turn["marks_ms"]["first_audible"]) / 1000 - asked
+    )
+    assert silent_s < 0.06, "the deadline of the interface, on the marks' own clock"
+
+
+async def test_the_operator_comes_first_and_panic_holds_until_resume(go_live: GoLive) -> None:
+    house = await go_live()
+    live = await house.live()
+    await house.ask("POST", "/api/chat", {"user": "Leo", "text": "cuéntame algo de ti, Aneeka"})
+    await until(live, "word")
+    await house.ask("POST", "/api/operator", {"text": "hola, ¿me oyes?"})
+    assert (await until(live, "turn"))["cut"] == "operator"
+    assert (await until(live, "cue"))["mode"] == "operator"
+    await until(live, "word")
+    _, answer = await house.ask("POST", "/api/control/panic")
+    assert answer == {"verb": "panic", "muted": False, "paused": True}
+    assert (await until(live, "turn"))["cut"] == "panic"
+    await house.ask("POST", "/api/operator", {"text": "¿y ahora?"})
+    await house.ask("POST", "/api/control/panic")
+    assert house.aneeka.reply is None
+    await house.ask("POST", "/api/control/resume")
+    assert (await until(live, "cue"))["mode"] == "operator"
+
+
+async def test_a_withdrawn_message_is_cut_off_and_gone_everywhere(go_live: GoLive, tmp_path: Path) -> None:
+    house = await go_live()
+    live = await house.live()
+    _, accepted = await house.ask("POST", "/api/chat", {"user": "Troll", "text": "palabra secreta, Aneeka, ¿qué tal?"})
+    await until(live, "word")
+    _, answer = await house.ask("DELETE", f"/api/chat/{accepted['id']}")
+    assert answer["was"] == "speaking"
+    assert (await until(live, "withdrawn"))["ids"] == [accepted["id"]]
+    turn = await until(live, "turn")
+    assert (turn["cut"], turn["spoken"], turn["heard"][0]["text"]) == ("withdrawn", "", "")
+    assert house.aneeka.memory.messages() == ()
+    await house.aneeka.recorder.flush()
+    kept = "".join(file.read_text("utf-8") for file in (tmp_path / "data/recordings").iterdir())
+    assert "secreta" not in kept
+    assert accepted["id"] in kept
+
+
+async def test_a_withdrawn_answer_leaves_the_history(go_live: GoLive) -> None:
+    house = await go_live()
+    live = await house.live()
+    _, accepted = await house.ask("POST", "/api/chat", {"user": "Ana", "text": "hola Aneeka"})
+    await until(live, "turn")
+    assert len(house.aneeka.memory.messages()) == 2
+    assert (await house.ask("DELETE", f"/api/chat/{accepted['id']}"))[1]["was"] == "spoken"
+    assert house.aneeka.memory.messages() == ()
+    assert house.aneeka.desk.turns(1)[0]["spoken"] == ""
+
+
+async def test_several_viewers_at_once_get_one_answer(go_live: GoLive) -> None:
+    house = await go_live()
+    live = await house.live()
+    await house.ask("POST", "/api/say", {"text": "Un momento."})
+    await until(live, "cue")
+    for user in ("Ana", "Leo", "Eva"):
+        await house.ask("POST", "/api/chat", {"user": user, "text": f"soy {user}, ¿qué tal el día, Aneeka?"})
+    turn = await until(live, "turn", mode="chat_many")
+    assert {h["user"] for h in turn["heard"]} == {"Ana", "Leo", "Eva"}
+    assert all(user in turn["spoken"] for user in ("Ana", "Leo", "Eva"))
+
+
+@pytest.mark.parametrize("kills", [5])
+async def test_killing_her_voice_in_mid_reply_never_ends_her(go_live: GoLive, kills: int) -> None:
+    house = await go_live()
+    live = await house.live()
+    text = "Uno dos tres cuatro cinco seis siete ocho nueve diez. Once doce trece catorce quince."
+    for _ in range(kills):
+        await house.ask("POST", "/api/say", {"text": text})
+        await until(live, "word")
+        _, state = await house.ask("GET", "/api/state")
+        psutil.Process(state["health"]["voice"]["pid"]).kill()
+        turn = await until(live, "turn")
+        assert turn["spoken"] == text
+        await house.ask("POST", "/api/say", {"text": "Sigo aquí."})
+        again = await until(live, "turn")
+        assert (again["spoken"], again["engines"]["tts"]) == ("Sigo aquí.", "espeak")
+
+
+async def test_a_page_that_sounds_gets_all_the_sound_and_its_mouth(go_live: GoLive) -> None:
+    house = await go_live(stage={"sound": "browser"})
+    page = await house.stage()
+    hello = await until(page, "hello")
+    assert (hello["rate_hz"], hello["language"]) == (48_000, "es")
+    await page.send_json({"type": "ready", "kind": "stage", "can_sound": True})
+    assert (await until(page, "sounding"))["value"] is True
+    await house.ask("POST", "/api/say", {"text": "Mamá, papá y bebé."})
+    heard: list[np.ndarray[Any, Any]] = []
+    rows: list[list[int]] = []
+    captions = ""
+    while True:
+        message = await page.receive(timeout=30)
+        if isinstance(message.data, bytes):
+            serial, at = np.frombuffer(message.data[:8], "<u4")
+            assert at == sum(map(len, heard))
+            heard.append(np.frombuffer(message.data[8:], "<i2"))
+            await page.send_json({"type": "played", "serial": int(serial), "samples": sum(map(len, heard))})
+            continue
+        told = message.json()
+        if told["type"] == "mouth":
+            assert told["at"] == len(rows) * told["step"]
+            rows += told["frames"]
+        elif told["type"] == "phrase":
+            captions += told["text"]
+        elif told["type"] == "end":
+            assert told["samples"] == sum(map(len, heard))
+            break
+    sound = np.concatenate(heard).astype(float)
+    assert captions == "Mamá, papá y bebé."
+    assert np.sqrt(np.mean(sound**2)) > 500
+    opened = np.array(rows)[:, 0]
+    assert len(rows) == pytest.approx(len(sound) / 480, abs=2)
+    assert opened.max() > 40
+    shut = [i for i in range(10, len(opened) - 10) if opened[i] <= 2]
+    assert len(shut) >= 4 * 4, "four closures of m, p and b"
+
+
+async def test_a_page_that_comes_in_mid_reply_is_brought_to_the_present(go_live: GoLive) -> None:
+    house = await go_live()
+    live = await house.live()
+    await house.ask("POST", "/api/say", {"text": LONG})
+    await until(live, "word", index=0)
+    page = await house.stage()
+    seen = [(await until(page, kind))["type"] for kind in ("hello", "begin", "phrase", "mouth", "clock")]
+    assert seen == ["hello", "begin", "phrase", "mouth", "clock"]
+
+
+async def test_closing_her_in_mid_sentence_leaves_nothing_behind(go_live: GoLive) -> None:
+    house = await go_live()
+    live = await house.live()
+    await house.ask("POST", "/api/say", {"text": LONG})
+    await until(live, "word")
+    pid = house.aneeka.engines.parts["voice"].pid
+    async with asyncio.timeout(3):
+        await house.aneeka.close()
+    assert pid is not None
+    assert not psutil.pid_exists(pid)

@@ -1,0 +1,229 @@
+"""The locked door, and what every verb says to bad input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.settings import Settings
+from bot.studio.server import PortTaken
+from bot.studio.tokens import load_tokens
+from tests.conftest import House, until
+
+GoLive = Callable[..., Awaitable[House]]
+ROUTES = [
+    ("GET", "/api/state"),
+    ("POST", "/api/chat"),
+    ("DELETE", "/api/chat/x"),
+    ("POST", "/api/operator"),
+    ("POST", "/api/say"),
+    ("POST", "/api/control/mute"),
+    ("GET", "/api/turns"),
+    ("GET", "/metrics"),
+    ("GET", "/api/live"),
+    ("GET", "/api/stage"),
+]
+
+
+async def test_every_route_wants_the_token(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False)
+    for method, path in ROUTES:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"aneeka_{house.aneeka.server.port}=wrong"}):
+            status, body = await house.ask(method, path, headers=headers)
+            assert (status, set(body)) == (401, {"error", "hint"}), (method, path, headers)
+    assert await house.ask("GET", "/health", headers={}) == (200, {"status": "ok"})
+    for path in ("/", "/stage", "/captions"):
+        assert (await house.ask("GET", path, headers={}))[0] == 401
+    assert house.aneeka.director.muted is False
+
+
+async def test_the_watch_token_only_watches(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False)
+    for method, path in ROUTES[:-1]:
+        headers = {"Authorization": f"Bearer {house.watch_token}"}
+        assert (await house.ask(method, path, headers=headers))[0] == 401, path
+    for path in ("/stage", "/captions"):
+        assert (await house.ask("GET", f"{path}?token={house.watch_token}", headers={}))[0] == 200
+    assert (await house.ask("GET", f"/?token={house.watch_token}", headers={}))[0] == 401
+    assert (await until(await house.stage(), "hello"))["type"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Host", "evil.example"),
+        ("Host", "evil.example:{port}"),
+        ("Host", "127.0.0.1.evil.example:{port}"),
+        ("Host", "127.0.0.1:1"),
+        ("Host", "user@127.0.0.1:{port}"),
+        ("Host", ""),
+        ("Origin", "http://evil.example"),
+        ("Origin", "https://127.0.0.1:{port}"),
+        ("Origin", "http://127.0.0.1:1"),
+        ("Origin", "null"),
+    ],
+)
+async def test_foreign_hosts_and_origins_are_refused_with_the_token_too(go_live: GoLive, name: str, value: str) -> None:
+    house = await go_live(with_voice=False)
+    bad = {name: value.format(port=house.aneeka.server.port)}
+    for path in ("/api/state", "/health", "/"):
+        status, body = await house.ask("GET", path, headers=house.headers | bad)
+        assert (status, set(body)) == (403, {"error", "hint"})
+    for path in ("/api/live", "/api/stage"):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await house.client.ws_connect(house.url + path, headers=house.headers | bad)
+        assert refused.value.status == 403
+
+
+async def test_own_names_and_origins_pass(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False)
+    port = house.aneeka.server.port
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", f"LOCALHOST:{port}"):
+        headers = house.headers | {"Host": host, "Origin": f"http://{host}"}
+        assert (await house.ask("GET", "/api/state", headers=headers))[0] == 200
+
+
+async def test_the_link_becomes_a_cookie_and_leaves_the_address_bar(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False)
+    async with house.client.get(house.aneeka.server.address(), allow_redirects=False) as answer:
+        cookie = answer.headers["Set-Cookie"]
+        assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    held = {"Cookie": cookie.partition(";")[0]}
+    assert (await house.ask("GET", "/api/state", headers=held))[0] == 200
+    async with house.client.get(house.url + "/", headers=held) as page:
+        assert page.status == 200
+        policy = page.headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+        assert house.token not in await page.text()
+
+
+BAD_BODIES: list[tuple[str, str, Any]] = [
+    ("POST", "/api/chat", {}),
+    ("POST", "/api/chat", {"user": "ana"}),
+    ("POST", "/api/chat", {"user": "ana", "text": "   "}),
+    ("POST", "/api/chat", {"user": "", "text": "hola"}),
+    ("POST", "/api/chat", {"user": "ana", "text": "x" * 501}),
+    ("POST", "/api/chat", {"user": "ana", "text": 3}),
+    ("POST", "/api/chat", {"user": "ana", "text": "hola", "roles": "moderator"}),
+    ("POST", "/api/chat", {"user": "ana", "text": "hola", "roles": ["king"]}),
+    ("POST", "/api/chat", {"user": "ana", "text": "hola", "user_id": 7}),
+    ("POST", "/api/operator", {"text": None}),
+    ("POST", "/api/operator", {"text": "x" * 2001}),
+    ("POST", "/api/say", []),
+    ("POST", "/api/say", "hola"),
+    ("GET", "/api/turns?limit=-1", None),
+    ("GET", "/api/turns?limit=diez", None),
+    ("GET", "/api/turns?limit=٣", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), BAD_BODIES)
+async def test_bad_input_is_one_sentence_with_what_to_do(go_live: GoLive, method: str, path: str, body: Any) -> None:
+    house = await go_live(with_voice=False)
+    status, answer = await house.ask(method, path, body)
+    assert status == 400
+    assert answer["error"]
+    assert answer["hint"]
+    assert house.aneeka.inbox.received == 0
+
+
+async def test_raw_rubbish_never_makes_a_5xx(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False)
+    bodies = [b"", b"{", b"\xff\xfe", b"[" * 20_000, b'"\\ud800"', b'{"text": "\\ud800"}', b"null"]
+    for body in bodies:
+        for path in ("/api/chat", "/api/operator", "/api/say"):
+            async with house.client.post(house.url + path, data=body, headers=house.headers) as answer:
+                assert answer.status == 400, (path, body[:20])
+                assert set(await answer.json()) == {"error", "hint"}
+    async with house.client.post(house.url + "/api/say", data=b"x" * 100_000, headers=house.headers) as answer:
+        assert answer.status == 413
+    for method, path in (("GET", "/nowhere"), ("POST", "/api/control/dance"), ("GET", "/static/page/../../app.py")):
+        status, body = await house.ask(method, path)
+        assert (status, set(body)) == (404, {"error", "hint"})
+    assert (await house.ask("PUT", "/api/say", {"text": "hola"}))[0] == 405
+
+
+async def test_pages_that_talk_rubbish_are_ignored(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False, stage={"sound": "browser"})
+    page = await house.stage()
+    await until(page, "hello")
+    for said in (
+        "",
+        "{",
+        "[]",
+        "7",
+        '{"type": "played"}',
+        '{"type": "ready"}',
+        '{"type": "played", "serial": "x"}',
+        "[" * 3000,
+    ):
+        await page.send_str(said)
+    await page.send_json({"type": "ready", "kind": "captions", "can_sound": True})
+    await page.send_json({"type": "ready", "kind": "stage", "can_sound": True})
+    assert (await until(page, "sounding"))["value"] is True
+
+
+async def test_one_page_sounds_and_the_next_takes_over(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False, stage={"sound": "auto"})
+    studio, stage = await house.stage(), await house.stage()
+    await studio.send_json({"type": "ready", "kind": "studio", "can_sound": True})
+    assert (await until(studio, "sounding"))["value"] is True
+    assert house.aneeka.board.parts["sound"].serving == "browser"
+    await stage.send_json({"type": "ready", "kind": "stage", "can_sound": True})
+    assert (await until(studio, "sounding"))["value"] is False
+    assert (await until(stage, "sounding"))["value"] is True
+    await studio.send_json({"type": "take_sound"})
+    assert (await until(stage, "sounding"))["value"] is False
+    assert (await until(studio, "sounding"))["value"] is True
+    await studio.close()
+    assert (await until(stage, "sounding"))["value"] is True
+
+
+async def test_metrics_speak_prometheus(go_live: GoLive) -> None:
+    house = await go_live()
+    await house.ask("POST", "/api/chat", {"user": "ana", "text": "!bot"})
+    status, body = await house.ask("GET", "/metrics")
+    assert status == 200
+    assert 'aneeka_chat_dropped_total{reason="command"} 1' in body.splitlines()
+    assert "aneeka_chat_received_total 1" in body.splitlines()
+    assert 'aneeka_health{part="voice",state="ok"} 1' in body.splitlines()
+
+
+async def test_a_taken_port_is_one_sentence(go_live: GoLive, tmp_path: Path) -> None:
+    house = await go_live(with_voice=False)
+    from bot.app import Aneeka
+
+    other = Aneeka(Settings(studio={"port": house.aneeka.server.port}, stage={"sound": "none"}), tmp_path / "other")
+    with pytest.raises(PortTaken, match=str(house.aneeka.server.port)):
+        await other.start()
+
+
+class TestTokens:
+    def test_they_stay_so_that_obs_comes_back_after_a_restart(self, tmp_path: Path) -> None:
+        first = load_tokens(tmp_path, "")
+        assert load_tokens(tmp_path, "") == first
+        assert first.full != first.watch
+        assert load_tokens(tmp_path, "my-own-token-0123").full == "my-own-token-0123"
+        assert (tmp_path / "studio_tokens.json").stat().st_mode & 0o077 == 0
+        assert first.full not in repr(first)
+
+    @pytest.mark.parametrize("broken", ["", "{}", "[]", '{"full": "x", "watch": "y"}', "\x00"])
+    def test_a_broken_file_is_made_anew(self, tmp_path: Path, broken: str) -> None:
+        (tmp_path / "studio_tokens.json").write_text(broken)
+        tokens = load_tokens(tmp_path, "")
+        assert len(tokens.full) >= 16
+        assert json.loads((tmp_path / "studio_tokens.json").read_text())["full"] == tokens.full
+
+    def test_scopes(self, tmp_path: Path) -> None:
+        tokens = load_tokens(tmp_path, "")
+        assert (tokens.scope(tokens.full), tokens.scope(tokens.watch)) == ("full", "watch")
+        assert tokens.scope("") is tokens.scope("ñ") is None
