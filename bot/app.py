@@ -18,6 +18,7 @@ from typing import Any
 
 from avatar.lipsync import MouthTrack
 from avatar.performer import Performer
+from bot.config.settings import Settings
 from bot.desk import Desk
 from bot.director import Director, DirectorRules
 from bot.engines import PROMPTS, build_engines
@@ -27,7 +28,6 @@ from bot.mind.prompts import PromptBook, Situation
 from bot.recorder import Record, Recorder, blank
 from bot.reply import Outcome, Performance
 from bot.safety.gate import Gate
-from bot.settings import Settings
 from bot.stage.browser import BrowserOutput
 from bot.stage.outputs import Outputs
 from bot.stage.playback import Stage

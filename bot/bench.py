@@ -168,6 +168,12 @@ def floor_index(tokens: Sequence[str]) -> int:
     return len(tokens) - 1
 
 
+def floor_ms(answer: Answer, speeds: Speeds) -> float:
+    """Return the earliest moment at which the first sound can be audible."""
+    index = floor_index(answer.tokens)
+    return speeds.first_token_ms + index * 1000 / speeds.tokens_per_s + speeds.first_audio_ms
+
+
 def read_answers(file: Path) -> list[Answer]:
     """Read a list of ``{"text", "tokens"}``; ``tokens`` is a list of strings that make the text, or their number.
 
@@ -212,7 +218,8 @@ async def bench(
             running = {t for t in running if not t.done()}
         progress(number + 1)
     await asyncio.gather(*running)
-    cpu_s = time.process_time() - cpu_before
+    cpu_s = (time.process_time() - cpu_before) / turns
+    engines_s = await _engines_alone([answers[i % len(answers)] for i in range(turns)], speeds)
     sequential = [await _sequential(answers[i % len(answers)], speeds) for i in range(min(turns, SEQUENTIAL_TURNS))]
     over = [r.over_floor_ms for r in results]
     first = [r.first_audible_ms for r in results]
@@ -222,7 +229,8 @@ async def bench(
         "over_floor_ms": {f"p{p}": round(percentile(over, p / 100), 2) for p in (50, 95, 99)},
         "first_audible_ms": {f"p{p}": round(percentile(first, p / 100), 1) for p in (50, 95, 99)},
         "silence_ms": round(max(r.silence_ms for r in results), 2),
-        "cpu_s_per_turn": round(cpu_s / turns, 4),
+        "cpu_s_per_turn": round(max(0.0, cpu_s - engines_s), 4),
+        "engines_cpu_s_per_turn": round(engines_s, 4),
         "sequential_ratio": round(percentile(sequential, 0.5) / percentile(same, 0.5), 2),
         "sequential_first_audible_ms": round(percentile(sequential, 0.5), 1),
         "engines": {
@@ -257,9 +265,29 @@ async def _turn(answer: Answer, speeds: Speeds, audible: asyncio.Event, results:
     await performance.run(Prompt((Message("user", ""),), cue))
     audible.set()
     first_ms = (reply.marks["first_audible"] - heard_at) * 1000
-    index = floor_index(answer.tokens)
-    floor_ms = speeds.first_token_ms + index * 1000 / speeds.tokens_per_s + speeds.first_audio_ms
-    results.append(_Turn(first_ms - floor_ms, first_ms, output.dry_s * 1000))
+    results.append(_Turn(first_ms - floor_ms(answer, speeds), first_ms, output.dry_s * 1000))
+
+
+async def _engines_alone(answers: Sequence[Answer], speeds: Speeds) -> float:
+    """Return the CPU seconds a turn that the simulated engines take by themselves, as crowded as in the bench."""
+    answers = answers[: IN_FLIGHT * 4]
+
+    async def drain(stream: AsyncGenerator[object, None]) -> None:
+        async for _ in stream:
+            pass
+
+    async def turn(answer: Answer) -> None:
+        prompt = Prompt((), Cue("operator", (), 0.0))
+        brain, voice = SimulatedBrain(answer, speeds), SimulatedVoice(speeds)
+        await asyncio.gather(drain(brain.think(prompt)), drain(voice.speak(Phrase("bench", 0, answer.text))))
+
+    before = time.process_time()
+    running = []
+    for answer in answers:
+        running.append(asyncio.create_task(turn(answer)))
+        await asyncio.sleep(floor_ms(answer, speeds) / 1000)
+    await asyncio.gather(*running)
+    return (time.process_time() - before) / len(answers)
 
 
 async def _sequential(answer: Answer, speeds: Speeds) -> float:

@@ -158,6 +158,8 @@ def _say(args: argparse.Namespace) -> int:
     settings = _load(args).settings
     if args.voice:
         settings = settings.model_copy(update={"tts": settings.tts.model_copy(update={"voice": args.voice})})
+    if args.out is not None and not args.out.absolute().parent.is_dir():
+        raise Stop(text("cli.cannot_write", file=args.out, error=text("cli.no_folder")), FAILED)
     return _alive(say_once(settings, args.text, args.out))
 
 

@@ -15,12 +15,12 @@ from typing import Any
 from avatar.lipsync import MouthTrack
 from bot.app import Aneeka
 from bot.chat.recorded import RecordedLine, play_recording
+from bot.config.settings import Settings
 from bot.engines import build_engines
 from bot.mind.templates import PromptError
 from bot.recorder import write_wav
 from bot.reply import Performance
 from bot.safety.gate import Gate
-from bot.settings import Settings
 from bot.stage.outputs import Outputs
 from bot.stage.playback import Stage
 from bot.stage.silent import RATE_HZ, FileOutput
@@ -149,8 +149,6 @@ async def say_once(settings: Settings, said: str, out: Path | None) -> int:
         if out is None:
             await outputs.open()
             problems["sound"] = board.parts["sound"]
-        elif not out.absolute().parent.is_dir():
-            raise FileNotFoundError(0, text("cli.no_folder"))
         if not await voice.ready(VOICE_READY_S):
             problems["voice"] = board.parts["voice"]
         broken = [health for health in problems.values() if health.state == "down"]

@@ -6,12 +6,12 @@ import asyncio
 import socket
 import sys
 
-from bot.config_errors import ConfigErrors
+from bot.config.errors import ConfigErrors
+from bot.config.paths import data_dir
+from bot.config.settings import Settings
 from bot.engines import PROMPTS, build_engines
 from bot.mind.prompts import PromptBook
 from bot.mind.templates import PromptError
-from bot.paths import data_dir
-from bot.settings import Settings
 from bot.stage.outputs import Outputs
 from bot.supervisor import Board
 from bot.texts import text

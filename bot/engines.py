@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bot.config.settings import Settings
 from bot.mind.llama import LlamaBrain
 from bot.mind.openai import OpenAIBrain
 from bot.mind.understudy import Understudy
-from bot.settings import Settings
 from bot.supervisor import Board, BrainLadder, VoiceLadder
 from bot.texts import text
 from bot.vocabulary import Brain, Health, Voice

@@ -107,7 +107,7 @@ def blank(record: Record, gone: set[str]) -> bool:
 
 def write_wav(path: Path, sound: Pcm, rate_hz: int) -> None:
     """Write mono sound, 16 bits, as a WAV file."""
-    with wave.open(str(path), "wb") as file:
+    with path.open("wb") as raw, wave.open(raw) as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate_hz)

@@ -12,7 +12,7 @@ import pytest
 
 from bot import texts
 from bot.app import Aneeka
-from bot.settings import Settings
+from bot.config.settings import Settings
 
 
 class House:

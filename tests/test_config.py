@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bot import texts
 from bot.config import ConfigErrors, Loaded, Problem, Settings, data_dir, load, show
-from bot.config_check import FIELDS, KEYS, is_secret
+from bot.config.check import FIELDS, KEYS, is_secret
 from bot.vocabulary import Language
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.settings import Settings
+from bot.config.settings import Settings
 from bot.studio.server import PortTaken
 from bot.studio.tokens import load_tokens
 from tests.conftest import House, until

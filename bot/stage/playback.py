@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import soxr
 
+from bot.stage.captions import Line
 from bot.stage.silent import RATE_HZ
 from bot.timing import mark
 from bot.vocabulary import Output, Pcm, Phrase, Reply, Shape, Sound, Spoken, Tell, Word
@@ -20,10 +19,8 @@ STALLED_S = 0.005
 """How often a position that does not move is looked at again."""
 PHRASES_AHEAD = 2
 AHEAD_S = 2.0
-LETTERS_PER_S = 15.0
-"""Usual speed of speech, for captions of a voice that gives no word times."""
-MOUTH_STEP = RATE_HZ // 10
-"""Samples of sound from which the mouth track is computed further."""
+MOUTH_LEAD = RATE_HZ // 3
+"""Samples that the mouth track is kept ahead of what is audible."""
 STEP = RATE_HZ // 100
 """Samples between two rows of the mouth track."""
 
@@ -42,59 +39,6 @@ class Mouth(Protocol):
     def at(self, sample: float) -> Any:
         """Return the shape at a sample; at rest outside the track."""
         ...
-
-
-@dataclass(slots=True, eq=False)
-class _Line:
-    """One phrase on the stage; positions are samples of the reply."""
-
-    phrase: Phrase
-    at: int
-    samples: int = 0
-    words: list[Word] = field(default_factory=list)
-    complete: bool = False
-    announced: bool = False
-    told: int = 0
-    shapes: list[Shape] = field(default_factory=list)
-    unmouthed: list[Pcm] = field(default_factory=list)
-    rate_hz: int = RATE_HZ
-    resampler: Any = None
-
-    def at_rate(self, rate_hz: int) -> None:
-        """Expect sound at this rate from now on (a voice that fails is followed by another, at its own rate)."""
-        if rate_hz != self.rate_hz:
-            self.rate_hz = rate_hz
-            self.resampler = soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="int16", quality="MQ")
-
-    def heard_until(self, position: int) -> int:
-        """Return how many characters of the text were audible when the sound stopped at ``position``."""
-        text, into = self.phrase.text, position - self.at
-        if into <= 0:
-            return 0
-        if self.complete and into >= self.samples:
-            return len(text)
-        if not self.words:
-            expected = self.samples if self.complete else max(self.samples, len(text) / LETTERS_PER_S * RATE_HZ)
-            return _word_end(text, int(len(text) * into / expected))
-        ends = [word.at for word in self.words[1:]] + [self.at + self.samples]
-        heard = 0
-        for word, end in zip(self.words, ends, strict=True):
-            if position >= (word.at + end) / 2:
-                heard = word.end
-        return _closed(text, heard)
-
-
-def _word_end(text: str, near: int) -> int:
-    """Return the end of the last whole word before ``near``."""
-    cut = text.rfind(" ", 0, near + 1)
-    return max(cut, 0)
-
-
-def _closed(text: str, end: int) -> int:
-    """Take in the punctuation that belongs to the word that ends at ``end``."""
-    while 0 < end < len(text) and not text[end].isalnum() and not text[end].isspace() and text[end] not in "¿¡(«“":
-        end += 1
-    return end
 
 
 class Stage:
@@ -123,7 +67,7 @@ class Stage:
         self._clear()
 
     def _clear(self) -> None:
-        self._lines: list[_Line] = []
+        self._lines: list[Line] = []
         self._shown: list[dict[str, Any]] = []
         self._sound: list[Pcm] = []
         self._rows = self._written = 0
@@ -168,15 +112,15 @@ class Stage:
         if words:
             spots = [[w.at, w.start, w.end] for w in words]
             self._put({"type": "words", "serial": self._serial, "index": phrase.index, "words": spots})
-        self._lip_sync(line, shapes, pcm)
-        self._changed.set()
-
-    def _lip_sync(self, line: _Line, shapes: list[Shape], pcm: Pcm) -> None:
-        """Move the mouth track on, in steps worth the work; the first sound of a phrase and its last at once."""
         line.unmouthed.append(pcm)
         line.shapes += shapes
-        waiting = sum(map(len, line.unmouthed))
-        if waiting < MOUTH_STEP and not line.complete and line.samples > len(pcm):
+        self._lip_sync(line)
+        self._changed.set()
+
+    def _lip_sync(self, line: Line) -> None:
+        """Move the mouth track on when it is needed soon, and at the end of a phrase (each step costs)."""
+        lead = self._rows * STEP - self.output.played()
+        if not line.unmouthed or (lead > MOUTH_LEAD and not line.complete):
             return
         self.mouth.add(line.at, line.shapes, np.concatenate(line.unmouthed), line.complete)
         line.shapes, line.unmouthed = [], []
@@ -261,10 +205,10 @@ class Stage:
 
     # ------------------------------------------------------------------ inside
 
-    def _line(self, phrase: Phrase) -> _Line:
+    def _line(self, phrase: Phrase) -> Line:
         if self._lines and self._lines[-1].phrase is phrase:
             return self._lines[-1]
-        line = _Line(phrase, self._written)
+        line = Line(phrase, self._written)
         self._lines.append(line)
         message = {"type": "phrase", "serial": self._serial, "index": phrase.index, "at": line.at}
         self._put({**message, "text": phrase.text, "expression": phrase.expression, "words": []})
@@ -287,6 +231,8 @@ class Stage:
             position = self.output.played()
             self._mark_first(reply, position)
             self._announce(reply, position)
+            if self._lines:
+                self._lip_sync(self._lines[-1])
             if self._ended and position >= self._written:
                 mark(reply.marks, "last_audible", self._clock())
                 self._over.set()

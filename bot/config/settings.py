@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.environment import Environment
-from bot.setting_kinds import (
+from bot.config.environment import Environment
+from bot.config.kinds import (
     AnyAddress,
     Listed,
     Name,

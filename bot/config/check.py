@@ -12,10 +12,10 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from bot.config_errors import Problem
-from bot.settings import PREFIX, Settings
+from bot.config.errors import Problem
+from bot.config.settings import PREFIX, Settings
+from bot.config.toml_file import written
 from bot.texts import table, text
-from bot.toml_file import written
 
 HIDDEN = "•••"
 MAX_SHOWN = 60

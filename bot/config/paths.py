@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from bot.config_errors import ConfigErrors, Problem
+from bot.config.errors import ConfigErrors, Problem
 from bot.texts import text
 
 DATA_DIR_VARIABLE = "ANEEKA_DATA_DIR"

@@ -10,7 +10,7 @@ from typing import cast, get_args
 
 from pydantic import SecretStr, ValidationError
 
-from bot.config_check import (
+from bot.config.check import (
     FIELDS,
     KEYS,
     Sources,
@@ -20,11 +20,11 @@ from bot.config_check import (
     unknown_sections,
     unknown_variables,
 )
-from bot.config_errors import ConfigErrors, Problem
-from bot.paths import DATA_DIR_VARIABLE, config_dir, data_dir
-from bot.settings import PREFIX, Settings
+from bot.config.errors import ConfigErrors, Problem
+from bot.config.paths import DATA_DIR_VARIABLE, config_dir, data_dir
+from bot.config.settings import PREFIX, Settings
+from bot.config.toml_file import decode, keys_by_line, parse, read, written
 from bot.texts import text, use
-from bot.toml_file import decode, keys_by_line, parse, read, written
 from bot.vocabulary import Language
 
 __all__ = ["ConfigErrors", "Loaded", "Problem", "Settings", "data_dir", "load", "show"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.config_errors import Problem
+from bot.config.errors import Problem
 from bot.texts import text
 
 MAX_BYTES = 256_000
