@@ -39,7 +39,7 @@ from bot.studio.tokens import load_tokens
 from bot.supervisor import Board
 from bot.texts import text
 from bot.timing import marks_ms
-from bot.vocabulary import Cue, Health, Heard, Kind, Person, Phrase, Prompt, PromptTooLong, Reply, Spoken
+from bot.vocabulary import Brain, Cue, Health, Heard, Kind, Person, Phrase, Prompt, PromptTooLong, Reply, Spoken
 from bot.voice.phrases import PhraseCutter
 
 log = logging.getLogger(__name__)
@@ -196,11 +196,12 @@ class Aneeka:
     async def _perform(self, reply: Reply) -> Outcome:
         if self._warming is not None:
             self._warming.cancel()
+        brain: Brain = self.engines.brain
         while True:
             self.stage.output = self.outputs.choose()
             performance = Performance(
                 reply,
-                brain=self.engines.brain,
+                brain=brain,
                 cutter=PhraseCutter(self.settings.persona.language, name=self.settings.persona.name),
                 gate=self._gate_out,
                 voice=self.engines.voice,
@@ -211,7 +212,7 @@ class Aneeka:
                 return await performance.run(self._prompt(reply))
             except PromptTooLong:
                 if not self.memory.shrink():
-                    raise
+                    brain = self.engines.brain.outgrown()
 
     def _prompt(self, reply: Reply) -> Prompt | str:
         cue = reply.cue
@@ -226,6 +227,11 @@ class Aneeka:
     def _warm(self) -> None:
         """Let the brain read ahead what the next prompt will begin with."""
         self._warming = self._keep(self.engines.brain.warm(self.prompts.warm_prompt(self.memory)))
+
+    async def warmed(self) -> None:
+        """Wait until the brain has read ahead, if it is about to."""
+        if self._warming is not None:
+            await asyncio.wait([self._warming])
 
     async def _move(self) -> None:
         """Her body at 60 frames a second, while somebody watches."""

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import asdict, replace
 from typing import Any
 
+from bot.texts import text
 from bot.vocabulary import Brain, Cue, EngineDown, Health, Phrase, Prompt, Shape, Sound, Tell, Voice, Word
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class BrainLadder:
         self._board = board
         self.name = (first or understudy).name
         self.served = self.name
+        self._own = Health("brain", "ok")
 
     @property
     def prompt_tokens(self) -> int:
@@ -61,8 +63,9 @@ class BrainLadder:
 
     def on_health(self, health: Health) -> None:
         """Pass the first brain's own health on to the board, with who serves."""
+        self._own = replace(health, part="brain")
         serving = self.name if health.state == "ok" else self._understudy.name
-        self._board.report(replace(health, part="brain", serving=serving))
+        self._board.report(replace(self._own, serving=serving))
 
     async def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
         """Stream an answer from the first brain that can give one."""
@@ -75,11 +78,15 @@ class BrainLadder:
                         said = True
                         yield piece
                 if said:
+                    self.on_health(self._own)
                     return
-                down = EngineDown("the answer was empty")
+                down = EngineDown(text("engines.empty_answer"))
             except EngineDown as failure:
                 down = failure
             log.warning("brain %s failed: %s", self._first.name, down.reason)
+            if self._own.state == "ok":
+                failed = Health("brain", "degraded", down.reason, down.repair, self._understudy.name)
+                self._board.report(failed)
         if said:
             yield " " + self._rescue(prompt.cue)
             return
@@ -87,6 +94,13 @@ class BrainLadder:
         async with aclosing(self._understudy.think(prompt)) as pieces:
             async for piece in pieces:
                 yield piece
+
+    def outgrown(self) -> Brain:
+        """Tell that a prompt without any history is too long for the first brain; return who answers instead."""
+        reason, repair = text("engines.outgrown"), text("engines.outgrown_repair")
+        self._board.report(Health("brain", "degraded", reason, repair, self._understudy.name))
+        self.served = self._understudy.name
+        return self._understudy
 
     async def warm(self, prompt: Prompt) -> None:
         """Let the first brain read ahead, if it can."""

@@ -98,6 +98,17 @@ def test_a_brain_that_dies_in_mid_answer_is_followed_by_a_way_out_and_nothing_is
     assert ladder.served == "llama"
 
 
+def test_one_failed_answer_is_told_and_so_is_the_next_good_one() -> None:
+    board, told = lights()
+    brain = Talker("llama", [], fails=True)
+    ladder = BrainLadder(brain, Talker("understudy", ["Hola."]), lambda cue: "x", board)
+    ladder.on_health(Health("llm", "ok"))
+    play(_answer(ladder))
+    brain.__init__("llama", ["Bien."])  # type: ignore[misc]
+    play(_answer(ladder))
+    assert [(m["state"], m["serving"]) for m in told] == [("ok", "llama"), ("degraded", "understudy"), ("ok", "llama")]
+
+
 def test_a_brain_that_cannot_read_ahead_is_no_failure() -> None:
     ladder = BrainLadder(Talker("llama", ["x"]), Talker("understudy", ["y"]), lambda cue: "", lights()[0])
     assert play(ladder.warm(PROMPT)) is None
