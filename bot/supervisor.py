@@ -32,7 +32,8 @@ class Board:
         self.parts[health.part] = health
         self._tell({"type": "health", **asdict(health)})
         if before is None or before.state != health.state:
-            level = logging.INFO if health.state in ("ok", "off") else logging.WARNING
+            starting = before is None and health.state != "down"
+            level = logging.INFO if starting or health.state in ("ok", "off") else logging.WARNING
             log.log(level, "%s: %s %s", health.part, health.state, health.reason)
 
     def as_json(self) -> dict[str, dict[str, Any]]:

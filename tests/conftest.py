@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -37,6 +39,14 @@ class House:
 
     async def stage(self) -> aiohttp.ClientWebSocketResponse:
         return await self.client.ws_connect(f"{self.url}/api/stage?token={self.watch_token}")
+
+
+def needs(command: str, package: str) -> str:
+    """Return the path of a program, or skip the test with the name of its system package (in CI: fail)."""
+    path = shutil.which(command)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs the system package {package}")
+    return path
 
 
 async def until(socket: aiohttp.ClientWebSocketResponse, kind: str, **wanted: Any) -> dict[str, Any]:
