@@ -19,8 +19,8 @@ export class Eyes {
   constructor(group) {
     const right = group.querySelector(".eye");
     const left = right.cloneNode(true);
-    left.querySelector("clipPath").id = "lids-left";
-    left.querySelector("[clip-path]").setAttribute("clip-path", "url(#lids-left)");
+    left.querySelector("clipPath").id = "aneeka-lids-left";
+    left.querySelector("[clip-path]").setAttribute("clip-path", "url(#aneeka-lids-left)");
     group.append(left);
     this.eyes = [partsOf(left, -1), partsOf(right, 1)];
   }

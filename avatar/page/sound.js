@@ -47,6 +47,7 @@ export class Sound {
     this.#player = new AudioWorkletNode(this.#context, "reply-player", { numberOfInputs: 0, outputChannelCount: [1] });
     this.#player.port.onmessage = ({ data }) => this.#hear(data);
     this.#player.connect(this.#meter);
+    if (this.#serial >= 0) this.begin(this.#serial); // a reply that was under way before the player was loaded
     this.on.change();
   }
 
