@@ -59,16 +59,6 @@ def test_an_answer_to_a_line_withdrawn_meanwhile_is_not_remembered():
     assert memory.messages() == ()
 
 
-def test_a_banned_person_is_forgotten_and_may_come_back_later():
-    memory = Memory()
-    memory.remember(cue("m1", person="bad", at_s=5.0), "heard", Spoken("r", "Uno.", None))
-    memory.remember(cue("m2", person="good", at_s=6.0), "heard", Spoken("r", "Dos.", None))
-    assert memory.forget_person("bad", now=10.0) == 1
-    memory.remember(cue("m3", person="bad", at_s=9.0), "heard", Spoken("r", "Tres.", "withdrawn"))
-    memory.remember(cue("m4", person="bad", at_s=700.0), "heard", Spoken("r", "Cuatro.", None))
-    assert said(memory) == ["Dos.", "Cuatro."]
-
-
 def test_the_oldest_half_goes_at_once_when_the_prompt_gets_too_large():
     memory = filled(10)
     assert not memory.fit(prompt_tokens=750, budget=1000)

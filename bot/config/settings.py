@@ -72,13 +72,6 @@ class Llm(Section):
     temperature: float = Field(default=0.8, ge=0, le=2, description="0 = always alike, 2 = wild")
 
 
-class Server(Section):
-    """An OpenAI-compatible server for one job."""
-
-    base_url: WebAddress = Field(default="", description="address of the server; empty = the one of [llm]")
-    api_key: Secret = Field(default=SecretStr(""), description="its key; used only together with base_url")
-
-
 class Stt(Section):
     """Hearing the operator."""
 
@@ -89,7 +82,6 @@ class Stt(Section):
     language: Annotated[Name, AfterValidator(speech_language)] = Field(
         default="auto", description="auto, or the language you speak, such as es or en"
     )
-    openai: Server = Field(default=Server(), description="The OpenAI-compatible server of engine openai.")
 
 
 class Xtts(Section):
@@ -98,12 +90,6 @@ class Xtts(Section):
     model_dir: Text = Field(default="", description="folder of the downloaded model")
     speaker_wav: Text = Field(default="", description="the sample whose voice she takes")
     accept_license: bool = Field(default=False, description="true = you have read and accept the model's licence")
-
-
-class VoiceServer(Server):
-    """An OpenAI-compatible server that speaks."""
-
-    model: Name = Field(default="tts-1", description="name of the server's voice model")
 
 
 class Tts(Section):
@@ -116,7 +102,6 @@ class Tts(Section):
     )
     speed: float = Field(default=1.0, ge=0.5, le=2, description="1.0 = as the voice was made")
     xtts: Xtts = Field(default=Xtts(), description="The XTTS2 voice.")
-    openai: VoiceServer = Field(default=VoiceServer(), description="The OpenAI-compatible server of engine openai.")
 
 
 class Azure(Section):

@@ -25,7 +25,6 @@ class Turn:
 
     heard: str
     heard_ids: frozenset[str]
-    person_ids: frozenset[str]
     spoken: str
 
 
@@ -37,7 +36,6 @@ class Memory:
         self.remembered = 0
         """Turns ever remembered; it never falls."""
         self._withdrawn: dict[str, None] = {}
-        self._forgotten_people: dict[str, float] = {}
 
     def remember(self, cue: Cue, heard_text: str, spoken: Spoken, expression: str = "") -> None:
         """Add a turn, unless nothing was audible or what it answers was withdrawn meanwhile.
@@ -53,8 +51,7 @@ class Memory:
         if expression:
             said = f"[{expression}] {said}"
         heard_ids = frozenset(heard.id for heard in cue.heard)
-        person_ids = frozenset(heard.person.id for heard in cue.heard if heard.person)
-        self.turns.append(Turn(heard_text, heard_ids, person_ids, said))
+        self.turns.append(Turn(heard_text, heard_ids, said))
         self.remembered += 1
 
     def forget(self, ids: Collection[str]) -> int:
@@ -64,14 +61,6 @@ class Memory:
         while len(self._withdrawn) > _TOMBSTONES:
             del self._withdrawn[next(iter(self._withdrawn))]
         return self._keep([turn for turn in self.turns if turn.heard_ids.isdisjoint(ids)])
-
-    def forget_person(self, person_id: str, now: float) -> int:
-        """Remove every turn with something this person said until ``now``; return how many turns went."""
-        self._forgotten_people.pop(person_id, None)
-        self._forgotten_people[person_id] = now
-        while len(self._forgotten_people) > _TOMBSTONES:
-            del self._forgotten_people[next(iter(self._forgotten_people))]
-        return self._keep([turn for turn in self.turns if person_id not in turn.person_ids])
 
     def fit(self, prompt_tokens: int, budget: int) -> bool:
         """After a reply: drop the oldest half if its prompt took too much of ``budget`` tokens; return whether.
@@ -99,8 +88,4 @@ class Memory:
         return gone
 
     def _is_withdrawn(self, cue: Cue) -> bool:
-        return any(
-            heard.id in self._withdrawn
-            or (heard.person is not None and heard.at_s <= self._forgotten_people.get(heard.person.id, float("-inf")))
-            for heard in cue.heard
-        )
+        return any(heard.id in self._withdrawn for heard in cue.heard)
