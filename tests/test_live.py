@@ -139,12 +139,11 @@ async def test_several_viewers_at_once_get_one_answer(go_live: GoLive) -> None:
     assert all(user in turn["spoken"] for user in ("Ana", "Leo", "Eva"))
 
 
-@pytest.mark.parametrize("kills", [5])
-async def test_killing_her_voice_in_mid_reply_never_ends_her(go_live: GoLive, kills: int) -> None:
+async def test_killing_her_voice_in_mid_reply_never_ends_her(go_live: GoLive) -> None:
     house = await go_live()
     live = await house.live()
-    text = "Uno dos tres cuatro cinco seis siete ocho nueve diez. Once doce trece catorce quince."
-    for _ in range(kills):
+    text = "Uno dos tres cuatro cinco seis. Siete ocho nueve."
+    for _ in range(2):
         await house.ask("POST", "/api/say", {"text": text})
         await until(live, "word")
         _, state = await house.ask("GET", "/api/state")

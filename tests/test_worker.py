@@ -187,10 +187,10 @@ async def test_a_hung_engine_is_killed_and_replaced(make: Any, healths: Healths,
 KILLS = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGKILL, signal.SIGSTOP]
 
 
-async def test_twenty_times_killed_in_mid_stream_and_every_next_request_is_served(make: Any, healths: Healths) -> None:
+async def test_many_times_killed_in_mid_stream_and_every_next_request_is_served(make: Any, healths: Healths) -> None:
     w = await make(silent_s=1.2)
     assert await w.ready(10)
-    for n in range(20):
+    for n in range(6):
         pid = w.pid
         ticks = w.stream({"do": "tick"}, first_s=10, next_s=10)
         await anext(ticks)
@@ -202,7 +202,7 @@ async def test_twenty_times_killed_in_mid_stream_and_every_next_request_is_serve
             await anext(w.stream({"do": "echo"}, first_s=10, next_s=10))
         await alive_again(w)
         assert not psutil.pid_exists(pid)
-    assert [h.state for h in healths] == ["degraded", "ok"] * 21
+    assert [h.state for h in healths] == ["degraded", "ok"] * 7
     assert not [p for p in psutil.Process().children() if p.status() == psutil.STATUS_ZOMBIE]
 
 
@@ -231,9 +231,9 @@ async def test_what_only_people_can_repair_is_down_with_the_repair_and_not_tried
     await w.close()
     monkeypatch.setattr(worker, "PERMANENT_RETRY_S", 0.1)
     again = await make("Broken", {"log": str(tries), "file": str(wanted)})
-    assert not await again.ready(0.5)
+    assert not await again.ready(10)
     wanted.touch()
-    assert await again.ready(10)
+    await healths.until("ok")
     assert again.health.state == "ok"
 
 
