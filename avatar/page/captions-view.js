@@ -57,7 +57,7 @@ export class CaptionsView {
 
   #enter(phrase) {
     const again = this.#screen?.phrase === phrase;
-    this.#leave();
+    this.#screen?.box?.remove(); // words over words cannot be read: only the last phrase fades
     const screens = layOut(phrase.letters, this.width, (text) => this.#pen.measureText(text).width);
     this.#screen = { phrase, width: this.width, screens, page: -1, box: null, shown: 0 };
     if (this.live && !again) this.live.textContent = phrase.text;
@@ -79,7 +79,7 @@ export class CaptionsView {
 
   #turnTo(page) {
     const screen = this.#screen;
-    fadeOut(screen.box);
+    screen.box?.remove();
     screen.page = page;
     screen.shown = -1;
     screen.box = document.createElement("div");

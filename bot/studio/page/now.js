@@ -30,6 +30,9 @@ export function mountNow(find) {
 
   function phrase({ reply, index, text: said, expression }) {
     if (current?.reply !== reply) begin(reply);
+    for (const [earlier, { characters }] of current.phrases) {
+      lightWord({ reply, index: earlier, start: characters.length, end: characters.length });
+    }
     const before = el("span", { class: "said" });
     const word = el("mark", {});
     const after = el("span", { class: "to-say" }, said);
