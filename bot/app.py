@@ -25,7 +25,7 @@ from bot.engines import PROMPTS, build_engines
 from bot.inbox import ChatRules, Inbox
 from bot.mind.memory import Memory
 from bot.mind.prompts import PromptBook, Situation
-from bot.recorder import Record, Recorder, blank
+from bot.recorder import Recorder, blank, turn_record
 from bot.reply import Outcome, Performance
 from bot.safety.gate import Gate
 from bot.stage.browser import BrowserOutput
@@ -38,7 +38,6 @@ from bot.studio.server import Server
 from bot.studio.tokens import load_tokens
 from bot.supervisor import Board
 from bot.texts import text
-from bot.timing import marks_ms
 from bot.vocabulary import Brain, Cue, Health, Heard, Kind, Person, Phrase, Prompt, PromptTooLong, Reply, Spoken
 from bot.voice.phrases import PhraseCutter
 
@@ -178,9 +177,8 @@ class Aneeka:
             self._announce(reply)
             outcome = await self._perform(reply)
             spoken = outcome.spoken
-            if cue.mode != "say":
-                self.memory.remember(cue, self.prompts.heard_lines(cue), spoken, outcome.expression)
-                self.memory.fit(self.engines.brain.prompt_tokens, self.settings.llm.context)
+            self.memory.remember(cue, self.prompts.heard_lines(cue), spoken, outcome.expression)
+            self.memory.fit(self.engines.brain.prompt_tokens, self.settings.llm.context)
             self._record(reply, outcome)
         except Exception:
             log.exception("reply %s failed", reply.id)
@@ -338,22 +336,8 @@ class Aneeka:
     def _record(self, reply: Reply, outcome: Outcome) -> None:
         cue, spoken = reply.cue, outcome.spoken
         brain = None if cue.mode == "say" else self.engines.brain.served
-        record: Record = {
-            "id": reply.id,
-            "at_s": round(time.time(), 3),
-            "mode": cue.mode,
-            "heard": [
-                {"id": h.id, "kind": h.kind, "user": h.person.name if h.person else "", "text": h.text}
-                for h in cue.heard
-            ],
-            "generated": outcome.generated,
-            "spoken": spoken.text,
-            "cut": spoken.cut,
-            "expression": outcome.expression,
-            "engines": {"stt": None, "llm": brain, "tts": self.engines.voice.served if spoken.text else None},
-            "marks_ms": marks_ms(reply.marks),
-            "audible_at_s": reply.marks.get("first_audible"),
-        }
+        voice = self.engines.voice.served if spoken.text else None
+        record = turn_record(reply, spoken, outcome.generated, outcome.expression, brain, voice)
         withdrawn = blank(record, {h.id for h in cue.heard if self.inbox.is_withdrawn(h.id)})
         path = self.recorder.wav_path(reply.id)
         if path is not None and not withdrawn:

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import random
 import re
-import unicodedata
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
 
+from bot.likeness import Repeats, plain, remember
 from bot.vocabulary import Heard, Person
-
-V = TypeVar("V")
 
 Dropped = Callable[[str, str], None]
 """Called with the id of a dropped message and the reason."""
@@ -30,13 +26,8 @@ OPERATOR_WAITING = 16
 EVENTS_WAITING = 64
 REMEMBERED_IDS = 20_000
 REMEMBERED_PEOPLE = 5_000
-REMEMBERED_TEXTS = 2_000
-COMPARED_TEXTS = 64
-"""How many of the newest texts a longer message is compared with word by word."""
 FRESHNESS_PER_S = 0.1
 """How many points a message loses for each second that it waits."""
-NEAR_IDENTICAL = 0.8
-"""Share of common words from which two longer messages count as the same."""
 
 QUESTION_STARTS = frozenset(
     "que quien como cuando donde cual cuanto cuantos cuantas por what who how when where which why whose "
@@ -73,13 +64,6 @@ class _Known:
     cool_until: float = 0.0
 
 
-def plain(text: str) -> str:
-    """Fold a text to what people recognise as the same: no case, accents, marks or stretched letters."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
-    return " ".join(re.sub(r"(.)\1+", r"\1", kept).split())
-
-
 class Inbox:
     """Everything heard and not answered yet, in three lanes: operator, events, chat.
 
@@ -99,7 +83,7 @@ class Inbox:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._withdrawn: OrderedDict[str, None] = OrderedDict()
         self._people: OrderedDict[str, _Known] = OrderedDict()
-        self._texts: OrderedDict[str, tuple[float, frozenset[str], frozenset[str]]] = OrderedDict()
+        self._repeats = Repeats(rules.repeat_window_s)
         self._arrivals: deque[float] = deque()
         self.received = 0
         self.duplicates = 0
@@ -118,7 +102,7 @@ class Inbox:
             self.duplicates += 1
             self._on_drop(heard.id, "duplicate")
             return "duplicate"
-        _remember(self._seen, heard.id, None, REMEMBERED_IDS)
+        remember(self._seen, heard.id, None, REMEMBERED_IDS)
         if heard.kind == "chat":
             self.received += 1
             return self._add_chat(heard, now, blocked)
@@ -169,26 +153,8 @@ class Inbox:
             return "command"
         if not folded:
             return "empty"
-        return "repeated" if self._repeats(folded, person, now) else None
-
-    def _repeats(self, folded: str, person: Person | None, now: float) -> bool:
-        """Whether nearly the same was said within the window (short greetings of other viewers pass in calm chat)."""
-        while self._texts:
-            oldest = next(iter(self._texts))
-            if self._texts[oldest][0] >= now - self.rules.repeat_window_s:
-                break
-            del self._texts[oldest]
-        words = list(dict.fromkeys(folded.split()))
-        key, bag, who = " ".join(words), frozenset(words), person.id if person else ""
-        twin = self._texts.get(key)
-        if twin is None and len(bag) >= 4:
-            newest = islice(reversed(self._texts.values()), COMPARED_TEXTS)
-            twin = next((t for t in newest if _alike(bag, t[2])), None)
-        if twin is not None and (len(words) > 2 or who in twin[1] or self.busy(now)):
-            return True
-        by = frozenset((who,)) | (twin[1] if twin else frozenset())
-        _remember(self._texts, key, (now, by, bag), REMEMBERED_TEXTS)
-        return False
+        who = person.id if person else ""
+        return "repeated" if self._repeats.heard_again(folded, who, now, self.busy(now)) else None
 
     def _worth(self, heard: Heard, folded: str) -> bool:
         if self.rules.reply_chance >= 1 or self.addressed(folded) or _asks(heard.text, folded):
@@ -290,7 +256,7 @@ class Inbox:
 
     def withdraw(self, heard_id: str) -> bool:
         """A moderator took it back: it leaves, also if it comes again later. Return whether it was waiting."""
-        _remember(self._withdrawn, heard_id, None, REMEMBERED_IDS)
+        remember(self._withdrawn, heard_id, None, REMEMBERED_IDS)
         waiting = self._chat.pop(heard_id, None)
         if waiting is not None:
             self._drop(waiting.heard, "withdrawn")
@@ -325,21 +291,9 @@ class Inbox:
         known = self._people.get(key)
         if known is None:
             known = _Known()
-        _remember(self._people, key, known, REMEMBERED_PEOPLE)
+        remember(self._people, key, known, REMEMBERED_PEOPLE)
         return known
 
 
 def _asks(text: str, folded: str) -> bool:
     return "?" in text or folded.split(" ", 1)[0] in QUESTION_STARTS
-
-
-def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
-    small, large = sorted((len(one), len(other)))
-    return small >= NEAR_IDENTICAL * large and len(one & other) >= NEAR_IDENTICAL * len(one | other)
-
-
-def _remember(store: OrderedDict[str, V], key: str, value: V, limit: int) -> None:
-    store[key] = value
-    store.move_to_end(key)
-    if len(store) > limit:
-        store.popitem(last=False)

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bot.vocabulary import Pcm
+from bot.timing import marks_ms
+from bot.vocabulary import Pcm, Reply, Spoken
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,28 @@ class Recorder:
             fresh = file.with_suffix(".new")
             fresh.write_text(whole, encoding="utf-8")
             fresh.replace(file)
+
+
+def turn_record(
+    reply: Reply, spoken: Spoken, generated: str, expression: str, brain: str | None, voice: str | None
+) -> Record:
+    """Return a finished reply as the turn record of the README; ``brain`` and ``voice`` are those that served it."""
+    heard = [
+        {"id": h.id, "kind": h.kind, "user": h.person.name if h.person else "", "text": h.text} for h in reply.cue.heard
+    ]
+    return {
+        "id": reply.id,
+        "at_s": round(time.time(), 3),
+        "mode": reply.cue.mode,
+        "heard": heard,
+        "generated": generated,
+        "spoken": spoken.text,
+        "cut": spoken.cut,
+        "expression": expression,
+        "engines": {"stt": None, "llm": brain, "tts": voice},
+        "marks_ms": marks_ms(reply.marks),
+        "audible_at_s": reply.marks.get("first_audible"),
+    }
 
 
 def blank(record: Record, gone: set[str]) -> bool:

@@ -177,7 +177,7 @@ class TestFlood:
         inbox = desk.inbox
         assert inbox.answered == taken > 0
         assert inbox.received == 30_000 == inbox.answered + sum(inbox.dropped.values()) + len(inbox.waiting(180.0))
-        sizes = [len(inbox._seen), len(inbox._people), len(inbox._texts), len(inbox._chat)]
+        sizes = [len(inbox._seen), len(inbox._people), len(inbox._chat)]
         assert max(sizes) <= 20_000
         assert len(inbox._people) <= 5_000
         assert len(inbox._chat) <= 50

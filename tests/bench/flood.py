@@ -1,6 +1,6 @@
 """Operator replies with and without a flood of recorded chat, and her memory meanwhile.
 
-``python -m tests.bench.flood RECORDING.jsonl --seconds 300``: plays the recording at speed 1 through the whole program
+``python -m tests.bench.flood RECORDING.jsonl --seconds 300``: plays the recording through the whole program
 and sends the operator's words every few seconds; then the same without chat. Prints latencies from heard to audible,
 the resident memory by the minute, and whether every message is accounted for.
 """
@@ -48,8 +48,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recording", type=Path)
     parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--speed", default="1")
     args = parser.parse_args()
-    with running("replay", str(args.recording), "--speed", "1") as program:
+    with running("replay", str(args.recording), "--speed", args.speed) as program:
         flooded = measure(program, args.seconds)
         state = program.ask("GET", "/api/state")
         counters = state["counters"]
