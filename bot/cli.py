@@ -8,7 +8,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,20 +45,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="aneeka", description="Aneeka, a VTuber companion: chat in, voice and avatar out."
-    )
-    parser.add_argument("--version", action="version", version=f"aneeka {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--config", type=Path, metavar="FILE", help="config file (default: ./config.toml, then the user's)"
-    )
-    serving = argparse.ArgumentParser(add_help=False, parents=[common])
+    # Not given means not set, so that ``aneeka --port 1 run`` and ``aneeka run --port 1`` are the same.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--config", type=Path, metavar="FILE", help="config file; else ./config.toml, then the user's")
+    serving = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, parents=[common])
     serving.add_argument("--port", type=int, metavar="N", help="port of the studio")
     serving.add_argument("--no-open", action="store_true", help="do not open the studio in a browser")
-    for sub in (parser, serving):
-        sub.set_defaults(command=_run)
-    parser.set_defaults(config=None, port=None, no_open=False)
+    about = "Aneeka, a VTuber companion: chat in, voice and avatar out."
+    parser = argparse.ArgumentParser(prog="aneeka", description=about, parents=[serving])
+    parser.add_argument("--version", action="version", version=f"aneeka {__version__}")
+    parser.set_defaults(command=_run, config=None, port=None, no_open=False)
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def add(name: str, command: Any, help_text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -123,7 +119,9 @@ def _alive(work: Coroutine[Any, Any, int]) -> int:
     async def guarded() -> int:
         task = asyncio.current_task()
         if task is not None and sys.platform != "win32":
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            for asked in (signal.SIGINT, signal.SIGTERM):
+                # Set in any case: a program started in the background inherits an ignored SIGINT.
+                asyncio.get_running_loop().add_signal_handler(asked, _once(task.cancel))
         try:
             return await work
         except asyncio.CancelledError:
@@ -131,6 +129,17 @@ def _alive(work: Coroutine[Any, Any, int]) -> int:
 
     sys.setswitchinterval(0.001)
     return asyncio.run(guarded())
+
+
+def _once(end: Callable[[], object]) -> Callable[[], None]:
+    """Return what calls ``end`` the first time alone: an impatient second Ctrl-C must not disturb a clean end."""
+    ends = [end]
+
+    def call() -> None:
+        if ends:
+            ends.pop()()
+
+    return call
 
 
 def _run(args: argparse.Namespace) -> int:

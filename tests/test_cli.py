@@ -41,10 +41,18 @@ class Shell:
             check=False,
         )
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, ignoring_sigint: bool = False) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "bot", *words]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignoring_sigint else None,
+        )
 
 
 @pytest.fixture
@@ -176,9 +184,12 @@ def test_a_taken_port_is_one_sentence_and_exit_code_2(shell: Shell) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent by signal")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-async def test_she_goes_live_and_ends_cleanly(shell: Shell, sent: signal.Signals) -> None:
-    process = shell.start("run", "--no-open", "--port", "0")
+@pytest.mark.parametrize(
+    ("sent", "background"), [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False)]
+)
+async def test_she_goes_live_and_ends_cleanly(shell: Shell, sent: signal.Signals, background: bool) -> None:
+    words = ("--no-open", "--port", "0") if background else ("run", "--no-open", "--port", "0")
+    process = shell.start(*words, ignoring_sigint=background)
     assert process.stdout is not None
     line = await asyncio.to_thread(process.stdout.readline)
     address = line.split()[-1]
