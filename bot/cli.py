@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import locale
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -13,9 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bot import __version__
+from bot import __version__, texts
 from bot.config import ConfigErrors, Loaded, data_dir, load, show
 from bot.texts import text
+from bot.vocabulary import Language
 
 WELL, FAILED, BAD_USAGE = 0, 1, 2
 
@@ -30,6 +33,7 @@ class Stop(Exception):
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    texts.use(_spoken_here())
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
@@ -44,14 +48,21 @@ def main(argv: list[str] | None = None) -> int:
         return WELL
 
 
+def _spoken_here() -> Language:
+    """Return the language for what comes before the config is read: the environment's, Spanish unless it is English."""
+    names = [os.environ.get(name) for name in ("ANEEKA_PERSONA__LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")]
+    here = next((name for name in names if name), locale.getlocale()[0] or "")
+    return "en" if here.lower().startswith("en") else "es"
+
+
 def _parser() -> argparse.ArgumentParser:
     # Not given means not set, so that ``aneeka --port 1 run`` and ``aneeka run --port 1`` are the same.
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument("--config", type=Path, metavar="FILE", help="config file; else ./config.toml, then the user's")
+    common.add_argument("--config", type=Path, metavar="FILE", help=text("cli.help_config_file"))
     serving = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, parents=[common])
-    serving.add_argument("--port", type=int, metavar="N", help="port of the studio")
-    serving.add_argument("--no-open", action="store_true", help="do not open the studio in a browser")
-    about = "Aneeka, a VTuber companion: chat in, voice and avatar out."
+    serving.add_argument("--port", type=int, metavar="N", help=text("cli.help_port"))
+    serving.add_argument("--no-open", action="store_true", help=text("cli.help_no_open"))
+    about = text("cli.help_about")
     parser = argparse.ArgumentParser(prog="aneeka", description=about, parents=[serving])
     parser.add_argument("--version", action="version", version=f"aneeka {__version__}")
     parser.set_defaults(command=_run, config=None, port=None, no_open=False)
@@ -62,20 +73,20 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
-    add("run", _run, "go live (the default)", serving)
-    say = add("say", _say, "speak once, through the same path as live")
+    add("run", _run, text("cli.help_run"), serving)
+    say = add("say", _say, text("cli.help_say"))
     say.add_argument("text")
-    say.add_argument("--out", type=Path, metavar="FILE.wav", help="write the sound to a file instead of playing it")
-    say.add_argument("--voice", metavar="NAME", help="another voice of the engine")
-    replay = add("replay", _replay, "play recorded chat through the whole bot", serving)
+    say.add_argument("--out", type=Path, metavar="FILE.wav", help=text("cli.help_out"))
+    say.add_argument("--voice", metavar="NAME", help=text("cli.help_voice"))
+    replay = add("replay", _replay, text("cli.help_replay"), serving)
     replay.add_argument("file", type=Path, metavar="FILE.jsonl")
-    replay.add_argument("--speed", type=_positive, default=1.0, metavar="X", help="times as fast as recorded")
-    replay.add_argument("--until", type=_positive, metavar="S", help="stop after so many seconds of the recording")
-    replay.add_argument("--json", action="store_true", help="print the summary as JSON")
-    bench = add("bench", _bench, "latency of the pipeline with simulated engines, against the computed floor")
-    bench.add_argument("--json", action="store_true")
+    replay.add_argument("--speed", type=_positive, default=1.0, metavar="X", help=text("cli.help_speed"))
+    replay.add_argument("--until", type=_positive, metavar="S", help=text("cli.help_until"))
+    replay.add_argument("--json", action="store_true", help=text("cli.help_json"))
+    bench = add("bench", _bench, text("cli.help_bench"))
+    bench.add_argument("--json", action="store_true", help=text("cli.help_json"))
     bench.add_argument("--turns", type=int, default=100, metavar="N")
-    bench.add_argument("--answers", type=Path, metavar="FILE.json", help='a list of {"text", "tokens"}')
+    bench.add_argument("--answers", type=Path, metavar="FILE.json", help=text("cli.help_answers"))
     for name, default in (
         ("first-token-ms", 150.0),
         ("tokens-per-s", 60.0),
@@ -83,14 +94,14 @@ def _parser() -> argparse.ArgumentParser:
         ("speech-speed", 2.0),
     ):
         bench.add_argument(f"--{name}", type=_positive, default=default, metavar="X")
-    doctor = add("doctor", _doctor, "check everything: one line and one repair line each")
-    doctor.add_argument("--json", action="store_true")
-    config = commands.add_parser("config", help="check or show the config")
+    doctor = add("doctor", _doctor, text("cli.help_doctor"))
+    doctor.add_argument("--json", action="store_true", help=text("cli.help_json"))
+    config = commands.add_parser("config", help=text("cli.help_config"))
     verbs = config.add_subparsers(metavar="VERB", required=True)
-    check = verbs.add_parser("check", help="all mistakes at once", parents=[common])
+    check = verbs.add_parser("check", help=text("cli.help_check"), parents=[common])
     check.set_defaults(command=_config_check)
-    shown = verbs.add_parser("show", help="every value in force", parents=[common])
-    shown.add_argument("--origin", action="store_true", help="with where each comes from")
+    shown = verbs.add_parser("show", help=text("cli.help_show"), parents=[common])
+    shown.add_argument("--origin", action="store_true", help=text("cli.help_origin"))
     shown.set_defaults(command=_config_show)
     return parser
 

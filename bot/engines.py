@@ -60,7 +60,12 @@ def build_engines(settings: Settings, board: Board) -> Engines:
         brain.on_health(health)
 
     def voice_health(health: Health) -> None:
-        voice.on_health(health)
+        wanted = settings.tts.engine
+        if health.state == "ok" and wanted != espeak.name:
+            reason, repair = text("engines.not_yet", engine=wanted), text("engines.not_yet_repair", serving=espeak.name)
+            board.report(Health("voice", "down", reason, repair, espeak.name))
+        else:
+            voice.on_health(health)
 
     first = _first_brain(settings, parts, board, brain_health)
     brain = BrainLadder(first, understudy, understudy.rescue, board)

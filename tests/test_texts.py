@@ -1,0 +1,36 @@
+"""Every sentence exists in both languages, with the same values, and every sentence that is asked for exists."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+import bot
+from bot.texts import table
+
+KEYS = sorted(set(table("es")) | set(table("en")))
+
+
+def fields(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_both_languages_say_it_with_the_same_values(key: str) -> None:
+    spanish, english = table("es").get(key), table("en").get(key)
+    assert spanish
+    assert english
+    assert fields(spanish) == fields(english)
+
+
+def test_what_the_code_asks_for_exists_and_nothing_else_does() -> None:
+    source = "\n".join(file.read_text("utf-8") for file in Path(bot.__file__).parent.rglob("*.py"))
+    asked = set(re.findall(r"""["']([a-z_]+\.[a-z0-9_]+)["']""", source)) & set(KEYS)
+    literal = set(re.findall(r"""\btext\(\s*["']([a-z_]+\.[a-z0-9_]+)["']""", source))
+    built = set(re.findall(r"""["']([a-z_]+\.[a-z_]*)\{""", source))
+    assert literal <= set(KEYS)
+    unused = {key for key in set(KEYS) - asked if not any(key.startswith(prefix) for prefix in built)}
+    assert unused == set()
