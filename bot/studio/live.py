@@ -34,7 +34,7 @@ class Live:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Handle one page until it leaves."""
-        socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096)
+        socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, compress=False)
         await socket.prepare(request)
         queue: asyncio.Queue[str | None] = asyncio.Queue()
         queue.put_nowait(json.dumps({"type": "hello", "state": self._hello()}, ensure_ascii=False))

@@ -89,7 +89,7 @@ class Pages:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Handle one page until it leaves."""
-        socket = web.WebSocketResponse(heartbeat=10.0, max_msg_size=4096)
+        socket = web.WebSocketResponse(heartbeat=10.0, max_msg_size=4096, compress=False)
         await socket.prepare(request)
         page = _Page(next(self._numbers))
         hello = {"type": "hello", "page": page.number, "sounding": False, **self._hello()}
