@@ -15,6 +15,7 @@ from bot.vocabulary import Cue, Heard, Mode, Spoken
 YIELDING: frozenset[Mode] = frozenset({"chat_one", "chat_many", "idle"})
 """Replies that end when the operator wants something; answers to the operator and to events are finished first."""
 PATIENCE_GROWTH = 1.5
+MOST_SILENCES = 64
 MANY_WAITING = 3
 """Viewers waiting from which one answer serves several, also in calm chat."""
 
@@ -82,7 +83,7 @@ class Director:
         """Her reply is over: cooldowns and patience count from here, not from its start."""
         self.current = None
         self._quiet_since = now
-        if spoken.cut == "operator" and not spoken.text:
+        if spoken.cut in ("operator", "withdrawn") and not spoken.text:
             self.inbox.put_back(cue.heard, now)
         else:
             self.inbox.finished(cue.heard, bool(spoken.text), now)
@@ -122,5 +123,5 @@ class Director:
     def _idle_at(self) -> float | None:
         if self.rules.idle_after_s <= 0:
             return None
-        patience = self.rules.idle_after_s * PATIENCE_GROWTH**self._silences
+        patience = self.rules.idle_after_s * PATIENCE_GROWTH ** min(self._silences, MOST_SILENCES)
         return self._quiet_since + min(patience, max(self.rules.idle_max_s, self.rules.idle_after_s))

@@ -130,6 +130,9 @@ class Inbox:
             return reason
         known = self._person(heard.person)
         known.unanswered += 1
+        return self._wait(heard, folded, known, now)
+
+    def _wait(self, heard: Heard, folded: str, known: _Known, now: float) -> str | None:
         self._chat[heard.id] = _Waiting(heard, self._points(heard, folded, known), cooled=known.cool_until <= now)
         if len(self._chat) > self.rules.max_waiting:
             worst = min(self._chat.values(), key=lambda w: w.points).heard
@@ -245,12 +248,15 @@ class Inbox:
                 self._drop(heard, "withdrawn" if heard.id in self._withdrawn else "unsaid")
 
     def put_back(self, chosen: Iterable[Heard], now: float) -> None:
-        """Nothing of the answer was heard: let these wait again."""
+        """Nothing of the answer was heard: let these wait again, but for what was withdrawn."""
         for heard in chosen:
             if heard.kind == "chat":
                 known = self._person(heard.person)
                 known.cool_until = now
-                self._chat[heard.id] = _Waiting(heard, self._points(heard, plain(heard.text), known))
+                if heard.id in self._withdrawn:
+                    self._drop(heard, "withdrawn")
+                else:
+                    self._wait(heard, plain(heard.text), known, now)
             elif heard.kind == "event":
                 self._events.appendleft(heard)
 

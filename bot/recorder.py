@@ -43,7 +43,7 @@ class Recorder:
     def write(self, record: Record, sound: Pcm, rate_hz: int) -> None:
         """Keep a turn; files are written in the background, in order."""
         self._newest.append(record)
-        path = self.wav_path(record["id"])
+        path = self.wav_path(record["id"]) if "wav" in record else None
         self._later(self._append, dict(record), path, sound, rate_hz)
 
     def withdraw(self, ids: Iterable[str]) -> list[str]:
@@ -67,30 +67,40 @@ class Recorder:
         async with self._order:
             try:
                 await asyncio.to_thread(job, *args)
-            except OSError as error:
+            except Exception as error:  # a recording that cannot be written must never cost a reply
                 log.error("cannot write the recording: %s", error)
 
     def _append(self, record: Record, wav: Path | None, sound: Pcm, rate_hz: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / f"{time.strftime('%Y-%m-%d')}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
         if wav is not None:
             wav.parent.mkdir(parents=True, exist_ok=True)
             write_wav(wav, sound, rate_hz)
-        with (self._folder / f"{time.strftime('%Y-%m-%d')}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def _rewrite(self, gone: set[str]) -> None:
-        for file in sorted(self._folder.glob("*.jsonl"))[-2:]:
-            text = file.read_text(encoding="utf-8")
-            if not any(heard_id in text for heard_id in gone):
+        for file in sorted(self._folder.glob("????-??-??.jsonl"))[-2:]:
+            lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+            touched = [number for number, line in enumerate(lines) if any(heard_id in line for heard_id in gone)]
+            if not touched:
                 continue
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
-            for record in records:
-                if blank(record, gone) and record.get("wav"):
-                    Path(record.pop("wav")).unlink(missing_ok=True)
-            whole = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            for number in touched:
+                lines[number] = _blanked(lines[number], gone)
+            whole = "\n".join(lines)
             fresh = file.with_suffix(".new")
             fresh.write_text(whole, encoding="utf-8")
             fresh.replace(file)
+
+
+def _blanked(line: str, gone: set[str]) -> str:
+    """Return a line of a recording without what was withdrawn; one that cannot be read is emptied whole."""
+    try:
+        record = json.loads(line)
+        if blank(record, gone) and record.get("wav"):
+            Path(record.pop("wav")).unlink(missing_ok=True)
+        return json.dumps(record, ensure_ascii=False)
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def turn_record(

@@ -94,7 +94,8 @@ def test_stop_is_silence_now_and_only_audible_words_count(at_s: float) -> None:
         one = Scene(LONG)
         outcome = await one.stop_after(at_s)
         stopped = one.started + at_s
-        assert one.reply.marks["last_audible"] == pytest.approx(stopped, abs=0.001)
+        if "first_audible" in one.reply.marks:
+            assert one.reply.marks["last_audible"] == pytest.approx(stopped, abs=0.001)
         audible_s = max(0.0, stopped - one.reply.marks.get("first_audible", stopped))
         assert len(outcome.sound) / RATE_HZ == pytest.approx(audible_s, abs=0.002)
         assert outcome.spoken.cut == "skip"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -13,8 +14,12 @@ from bot.stage.silent import RATE_HZ
 from bot.timing import mark
 from bot.vocabulary import Output, Pcm, Phrase, Reply, Shape, Sound, Spoken, Tell, Word
 
+log = logging.getLogger(__name__)
+
 CLOCK_S = 0.2
 """How often pages that do not sound hear where the sound is."""
+STUCK_S = 5.0
+"""After so long without a step, with sound waiting, the output is taken as dead."""
 STALLED_S = 0.005
 """How often a position that does not move is looked at again."""
 PHRASES_AHEAD = 2
@@ -89,6 +94,7 @@ class Stage:
         self.output.begin(self._serial)
         self._put({"type": "begin", "serial": self._serial, "reply": reply.id})
         self._follower = asyncio.create_task(self._follow(reply))
+        self._follower.add_done_callback(lambda task: self._lost_sight(task, reply))
 
     def play(self, reply: Reply, phrase: Phrase, sound: Sound) -> None:
         """Append a piece of a phrase's sound. Late pieces of a reply that is not current are dropped."""
@@ -144,7 +150,8 @@ class Stage:
             return
         self._final = self.output.cut()
         self._mark_first(reply, self._final)
-        mark(reply.marks, "last_audible", self._clock())
+        if self._final > 0:
+            mark(reply.marks, "last_audible", self._clock())
         self._put({"type": "cut", "serial": self._serial})
         self._progress.set()
         self._over.set()
@@ -224,7 +231,7 @@ class Stage:
 
     async def _follow(self, reply: Reply) -> None:
         loop = asyncio.get_running_loop()
-        clock_due = 0.0
+        clock_due, moved_at = 0.0, self._clock()
         before = -1
         while True:
             self._changed.clear()
@@ -244,6 +251,10 @@ class Stage:
             due = self._next_position(position)
             if due is not None:
                 wait_s = min(wait_s, max(0.001 if position != before else STALLED_S, (due - position) / RATE_HZ))
+            if position != before or position >= self._written:
+                moved_at = self._clock()
+            elif self._clock() - moved_at > STUCK_S:
+                raise TimeoutError(self.output.name)
             before = position
             alarm = loop.call_later(wait_s, self._changed.set)
             await self._changed.wait()
@@ -253,8 +264,17 @@ class Stage:
         if position > 0:
             mark(reply.marks, "first_audible", self._clock() - position / RATE_HZ)
 
+    def _lost_sight(self, follower: asyncio.Task[None], reply: Reply) -> None:
+        """End the reply when its position cannot be followed any more."""
+        if not follower.cancelled() and (fault := follower.exception()) is not None:
+            log.error("the sound of %s cannot be followed: %s", reply.id, fault)
+            reply.stop("sound_lost")
+
     def _announce(self, reply: Reply, position: int) -> None:
         for line in self._lines:
+            if not line.announced and position >= line.at and line.complete and not line.samples:
+                line.announced = True  # nothing of it can be pronounced, so nobody will ever hear it begin
+                self._progress.set()
             if not line.announced and position > line.at:
                 line.announced = True
                 self._progress.set()

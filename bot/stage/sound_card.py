@@ -28,6 +28,9 @@ class _Line:
     def __init__(self) -> None:
         self.chunks: deque[Pcm] = deque()
         self.written = 0
+        self.frames = 0
+        """Frames at the device's rate that all of ``written`` makes."""
+        self.ended = False
         self.played = 0
         self.shown = 0
         self.fading = False
@@ -43,7 +46,7 @@ def list_devices() -> list[str]:
 def _portaudio() -> Any:
     try:
         import sounddevice
-    except OSError as error:  # Linux: the wheel brings no PortAudio
+    except Exception as error:  # missing (on Linux the wheel brings none), or it cannot start: its own error type
         raise EngineDown(text("stage.no_portaudio"), text("stage.no_portaudio_repair")) from error
     return sounddevice
 
@@ -119,12 +122,19 @@ class SoundCardOutput:
         line.written += len(pcm)
         if self._after_loss is not None:
             self._after_loss.write(pcm)
-        line.chunks.append(self._resampler.resample_chunk(pcm) if self._resampler else pcm)
+        self._hand_over(line, self._resampler.resample_chunk(pcm) if self._resampler else pcm)
 
     def end(self) -> None:
         """Let out what the rate conversion holds back."""
+        line = self._line
         if self._resampler is not None:
-            self._line.chunks.append(self._resampler.resample_chunk(np.zeros(0, np.int16), last=True))
+            self._hand_over(line, self._resampler.resample_chunk(np.zeros(0, np.int16), last=True))
+        line.ended = True
+
+    @staticmethod
+    def _hand_over(line: _Line, pcm: Pcm) -> None:
+        line.frames += len(pcm)
+        line.chunks.append(pcm)
 
     def played(self) -> int:
         """Return the audible position by the DAC times of the blocks; a lost device goes on by the clock."""
@@ -137,7 +147,8 @@ class SoundCardOutput:
         for (before, dac_s), (after, _) in zip(stamps, [*stamps[1:], (line.played, 0.0)], strict=True):
             if dac_s and dac_s <= now:
                 frames = min(after, before + int((now - dac_s) * self._device_hz))
-        position = int(frames * RATE_HZ / self._device_hz)
+        all_of_it = line.ended and frames >= line.frames  # a converted reply need not count back to the same number
+        position = line.written if all_of_it else int(frames * RATE_HZ / self._device_hz)
         line.shown = max(line.shown, min(line.written, position))
         return line.shown
 
