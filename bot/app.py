@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -38,13 +39,27 @@ from bot.studio.server import Server
 from bot.studio.tokens import load_tokens
 from bot.supervisor import Board
 from bot.texts import text
-from bot.vocabulary import Brain, Cue, Health, Heard, Kind, Person, Phrase, Prompt, PromptTooLong, Reply, Spoken
+from bot.vocabulary import (
+    Brain,
+    Cue,
+    Health,
+    Heard,
+    Kind,
+    Person,
+    Phrase,
+    Prompt,
+    PromptTooLong,
+    Reply,
+    Spoken,
+    sound_text,
+)
 from bot.voice.phrases import PhraseCutter
 
 log = logging.getLogger(__name__)
 
 FRAME_S = 1 / 60
 COUNTERS_S = 0.5
+FAULT_S = 0.5
 
 
 class Aneeka:
@@ -102,6 +117,8 @@ class Aneeka:
         self.reply: Reply | None = None
         self.turns_done = self.turns_cut = self.phrases_blocked = 0
         self._doing = "idle"
+        self._frame_due = now
+        self._counted: dict[str, Any] = {}
         self._last_heard_s = now
         self._heard_ids, self._reply_ids = count(1), count(1)
         self._session = time.strftime("%Y%m%d-%H%M%S")
@@ -127,13 +144,16 @@ class Aneeka:
         else:
             self.board.report(Health("twitch", "down", text("engines.twitch_not_yet"), text("engines.twitch_repair")))
         await self.outputs.open()
+        self.engines.brain.on_ready = self._warm
         self._warm()
-        for work in (self._converse(), self._move(), self._count()):
-            self._keep(work)
+        for step in (self._converse, self._move, self._count):
+            self._keep(self._for_ever(step))
 
     async def close(self) -> None:
         """End: silence, records on disk, children gone."""
+        self.director.paused = True
         self.cut("closing")
+        await self.rest(1.0)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -153,18 +173,26 @@ class Aneeka:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _converse(self) -> None:
-        """Decide, answer, decide again."""
+    async def _for_ever(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeat a step; a fault in it is logged and costs a moment, never her life."""
         while True:
-            self._something.clear()
-            now = self.now()
-            cue = self.director.decide(now)
-            if cue is not None:
-                await self._answer(cue)
-                continue
-            again = self.director.next_at(now)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._something.wait(), None if again is None else max(0.0, again - now))
+            try:
+                await step()
+            except Exception:
+                log.exception("%s failed", step.__name__)
+                await asyncio.sleep(FAULT_S)
+
+    async def _converse(self) -> None:
+        """Decide and answer, or wait for a reason to decide again."""
+        self._something.clear()
+        now = self.now()
+        cue = self.director.decide(now)
+        if cue is not None:
+            await self._answer(cue)
+            return
+        again = self.director.next_at(now)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._something.wait(), None if again is None else max(0.0, again - now))
 
     async def _answer(self, cue: Cue) -> None:
         """One reply from cue to record."""
@@ -223,7 +251,9 @@ class Aneeka:
         return replace(prompt, max_tokens=self.settings.llm.max_tokens, temperature=self.settings.llm.temperature)
 
     def _warm(self) -> None:
-        """Let the brain read ahead what the next prompt will begin with."""
+        """Let the brain read ahead what the next prompt will begin with, unless it is at work."""
+        if self.reply is not None:
+            return
         self._warming = self._keep(self.engines.brain.warm(self.prompts.warm_prompt(self.memory)))
 
     async def warmed(self) -> None:
@@ -233,28 +263,25 @@ class Aneeka:
 
     async def _move(self) -> None:
         """Her body at 60 frames a second, while somebody watches."""
-        due = self.now()
-        while True:
-            await self.pages.somebody()
-            now = self.now()
-            self.pages.face(self.performer.frame(now, self.stage.mouth_now()).message())
-            due = max(due + FRAME_S, now)
-            await asyncio.sleep(due - now)
+        await self.pages.somebody()
+        now = self.now()
+        self.pages.face(self.performer.frame(now, self.stage.mouth_now()).message())
+        self._frame_due = max(self._frame_due + FRAME_S, now)
+        await asyncio.sleep(self._frame_due - now)
 
     async def _count(self) -> None:
-        before: dict[str, Any] = {}
-        while True:
-            counters = self.desk.counters()
-            if counters != before:
-                self.live.tell({"type": "counters", **counters})
-                before = counters
-            await asyncio.sleep(COUNTERS_S)
+        counters = self.desk.counters()
+        if counters != self._counted:
+            self.live.tell({"type": "counters", **counters})
+            self._counted = counters
+        await asyncio.sleep(COUNTERS_S)
 
     # ------------------------------------------------------------------ what comes in
 
     def hear(self, heard: Heard) -> None:
         """Take in something said or done to her."""
         now = self.now()
+        heard = replace(heard, text=sound_text(heard.text))
         if heard.kind != "say":
             name = heard.person.name if heard.person else ""
             roles = sorted(heard.person.roles) if heard.person else []

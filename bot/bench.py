@@ -182,7 +182,7 @@ def read_answers(file: Path) -> list[Answer]:
     try:
         rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
         answers = [_answer(row["text"], row.get("tokens")) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BadAnswers(f'{file}: [{{"text": "…", "tokens": ["…", …]}}, …] ({error})') from error
     if not answers:
         raise BadAnswers(f"{file}: []")
@@ -190,6 +190,8 @@ def read_answers(file: Path) -> list[Answer]:
 
 
 def _answer(text: str, tokens: list[str] | int | None) -> Answer:
+    if not any(char.isalnum() for char in text):
+        raise ValueError(text)
     if tokens is None:
         return Answer(split_tokens(text))
     if isinstance(tokens, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import locale
 import logging
@@ -34,6 +35,9 @@ class Stop(Exception):
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
     texts.use(_spoken_here())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal or file that has no sign for something must not end her
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 import webbrowser
 from pathlib import Path
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 WELL, FAILED, BAD_USAGE = 0, 1, 2
 VOICE_READY_S = 20.0
-LAST_WORDS_S = 15.0
+LAST_WORDS_S = 30.0
 """How long a replay waits for her to finish what she is saying when the recording is over."""
 
 
@@ -58,6 +59,9 @@ async def _started(settings: Settings, data: Path, *, open_page: bool) -> Aneeka
     except (PortTaken, PromptError) as error:
         print(error, file=sys.stderr)
         return None
+    except OSError as error:
+        print(text("cli.bad_data", folder=data, error=error.strerror), file=sys.stderr)
+        return None
     address = aneeka.server.address()
     print(text("cli.studio_at", name=settings.persona.name, address=address), flush=True)
     if open_page:
@@ -68,7 +72,7 @@ async def _started(settings: Settings, data: Path, *, open_page: bool) -> Aneeka
 def _open_browser(address: str) -> None:
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return
-    webbrowser.open(address)
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # some wait until the browser ends
 
 
 # ---------------------------------------------------------------------- replay
@@ -100,8 +104,11 @@ async def replay(
 
     try:
         await play_recording(lines, hear, speed=speed, until_s=until_s)
+        await asyncio.sleep(settings.chat.window_s + 0.1)
         aneeka.director.paused = True
         await aneeka.rest(LAST_WORDS_S)
+        aneeka.cut("closing")
+        await aneeka.rest(1.0)
     except asyncio.CancelledError:
         log.info("replay stopped early")
     summary = _summary(aneeka, time.monotonic() - started)
@@ -141,7 +148,11 @@ async def say_once(settings: Settings, said: str, out: Path | None) -> int:
     clock = asyncio.get_running_loop().time
     problems: dict[str, Health] = {}
     board = Board(lambda message: None)
-    engines = build_engines(settings, board)
+    try:
+        engines = build_engines(settings, board)
+    except PromptError as error:
+        print(error, file=sys.stderr)
+        return BAD_USAGE
     voice = engines.parts["voice"]
     outputs = Outputs("sound_card", settings.audio.output_device, None, lambda: False, board.report, clock)
     await voice.start()

@@ -75,6 +75,12 @@ def build_engines(settings: Settings, board: Board) -> Engines:
         settings.tts.speed,
         on_health=voice_health,
     )
+    missing: list[tuple[str, str, str]] = []
+    missing += [(f"voice_{name}", name, espeak.name) for name in settings.tts.fallback if name != espeak.name]
+    missing += [(name, name, "page") for name in settings.avatar.outputs if name != "page"]
+    for part, name, serving in missing:
+        reason, repair = text("engines.not_yet", engine=name), text("engines.not_yet_repair", serving=serving)
+        board.report(Health(part, "down", reason, repair, serving))
     voices: list[Voice] = [espeak]
     parts["voice"] = espeak
     voice = VoiceLadder(voices, CaptionsOnly(), board)

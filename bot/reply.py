@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bot.timing import mark
-from bot.vocabulary import Brain, EngineDown, Pcm, Phrase, Prompt, Reply, Sound, Spoken, Tell, Voice
+from bot.vocabulary import Brain, EngineDown, Pcm, Phrase, Prompt, Reply, Sound, Spoken, Tell, Voice, sound_text
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +123,7 @@ class Performance:
         async with aclosing(pieces):
             async for piece in pieces:
                 mark(marks, "first_token", self._now())
+                piece = sound_text(piece)
                 self._generated.append(piece)
                 for cut in self._cutter.feed(piece, eager=self._ahead_s() < EAGER_S):
                     if not await self._pass(cut):

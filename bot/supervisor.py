@@ -9,7 +9,20 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from bot.texts import text
-from bot.vocabulary import Brain, Cue, EngineDown, Health, Phrase, Prompt, Shape, Sound, Tell, Voice, Word
+from bot.vocabulary import (
+    Brain,
+    Cue,
+    EngineDown,
+    Health,
+    Phrase,
+    Prompt,
+    PromptTooLong,
+    Shape,
+    Sound,
+    Tell,
+    Voice,
+    Word,
+)
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +68,9 @@ class BrainLadder:
         self._board = board
         self.name = (first or understudy).name
         self.served = self.name
-        self._own = Health("brain", "ok")
+        self._own = Health("brain", "off")
+        self.on_ready: Callable[[], object] = lambda: None
+        """Called when the first brain has become able to serve."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -64,7 +79,10 @@ class BrainLadder:
 
     def on_health(self, health: Health) -> None:
         """Pass the first brain's own health on to the board, with who serves."""
+        became_ready = health.state == "ok" and self._own.state != "ok"
         self._own = replace(health, part="brain")
+        if became_ready:
+            self.on_ready()
         serving = self.name if health.state == "ok" else self._understudy.name
         self._board.report(replace(self._own, serving=serving))
 
@@ -108,8 +126,8 @@ class BrainLadder:
         if self._first is not None:
             try:
                 await self._first.warm(prompt)
-            except EngineDown as down:
-                log.debug("not warmed: %s", down.reason)
+            except (EngineDown, PromptTooLong) as failure:
+                log.debug("not warmed: %s", failure)
 
 
 class VoiceLadder:

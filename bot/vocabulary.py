@@ -161,6 +161,11 @@ class Reply:
             self.stopped.set()
 
 
+def sound_text(text: str) -> str:
+    """Return a text that can be written as UTF-8: half characters become ``?``."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 class EngineDown(Exception):
     """An engine cannot serve now. ``reason`` is a sentence for people, ``repair`` says what to do."""
 

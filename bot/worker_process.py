@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 from bot.worker_child import FRAME, FRAME_MAX, pack, unpack
 
+ROOT = str(Path(__file__).resolve().parent.parent)
 END_S = 1.0
 """How long a child may take to go after its stdin has been closed."""
 LAST_WORDS_S = 0.1
@@ -36,7 +39,9 @@ class FramedProcess:
     async def spawn(cls, name: str, *arguments: str) -> FramedProcess:
         """Start this Python with ``arguments``; on Windows without a console window. Raises ``OSError``."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *arguments),
+            # Not the current folder, which may hold modules of any name, but this very program.
+            *(sys.executable, "-P", *arguments),
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -121,3 +121,16 @@ def test_cut_drops_what_was_not_audible(rig: Rig) -> None:
     rig.output.begin(2)
     rig.output.reported(1, 40_000)
     assert rig.output.played() == 0
+
+
+def test_after_a_dry_spell_only_the_page_knows_when_it_goes_on(rig: Rig) -> None:
+    rig.output.write(SECOND[:4800])
+    rig.output.reported(1, 4_800)
+    rig.time += 0.2
+    rig.output.write(SECOND)
+    assert rig.output.played() == 4_800
+    rig.time += 0.05
+    assert rig.output.played() == 4_800
+    rig.output.reported(1, 5_000)
+    rig.time += 0.01
+    assert rig.output.played() == pytest.approx(5_480, abs=2)

@@ -134,7 +134,18 @@ def test_bench_prints_one_json_object(shell: Shell) -> None:
     assert figures["engines"]["first_token_ms"] == 20.0
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '[{"text": 3}]', '[{"text": "a", "tokens": [1]}]'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        '[{"text": 3}]',
+        '[{"text": "a", "tokens": [1]}]',
+        '[{"text": "😀"}]',
+        '[{"text": "a", "tokens": 1e999}]',
+    ],
+)
 def test_bad_answers_are_one_sentence(shell: Shell, content: str) -> None:
     (shell.folder / "answers.json").write_text(content)
     assert "answers.json" in sentence(shell.run("bench", "--answers", "answers.json"), 2)

@@ -137,6 +137,27 @@ def test_patience_grows_and_is_fresh_after_somebody_speaks() -> None:
     assert scene.director.next_at(now) == now + 60.0 - 5.0 + 5.0
 
 
+def test_the_others_of_a_cut_answer_wait_again_when_one_was_withdrawn() -> None:
+    scene = Scene()
+    for user in ("ana", "leo", "eva"):
+        scene.hear("chat", f"pregunta de {user} sobre algo?", 0.0, user)
+    cue = scene.decide(0.0)
+    assert cue is not None
+    scene.inbox.withdraw(cue.heard[0].id)
+    scene.finish(cue, 0.1, text="", cut="withdrawn")
+    assert {h.id for h in scene.inbox.chat_ready(0.1)} == {h.id for h in cue.heard[1:]}
+
+
+def test_patience_survives_the_longest_night() -> None:
+    scene = Scene(idle_after_s=1.0, idle_max_s=1.0)
+    now = 0.0
+    for _ in range(3000):
+        now = scene.director.next_at(now) or 0.0
+        cue = scene.decide(now)
+        assert cue is not None
+        scene.finish(cue, now)
+
+
 def test_no_idle_talk_when_switched_off() -> None:
     scene = Scene(idle_after_s=0.0)
     assert scene.director.next_at(0.0) is None

@@ -154,6 +154,18 @@ def test_withdrawn_leaves_and_never_comes_back() -> None:
     assert desk.chat("llega después de borrarse", "leo", id="late") == "withdrawn"
 
 
+def test_what_is_put_back_is_not_what_was_withdrawn_meanwhile() -> None:
+    desk = Desk()
+    desk.chat("algo que borra un moderador", "ana", id="bad")
+    desk.chat("otra cosa muy distinta", "leo", id="good")
+    chosen = desk.inbox.chat_ready(0.0)
+    desk.inbox.take(chosen)
+    desk.inbox.withdraw("bad")
+    desk.inbox.put_back(chosen, 1.0)
+    assert desk.ready(1.0) == ["otra cosa muy distinta"]
+    assert desk.inbox.dropped == {"withdrawn": 1}
+
+
 def test_reply_chance_spares_who_asks_or_names_her() -> None:
     desk = Desk(reply_chance=0.0)
     assert desk.chat("vaya partida") == "chance"

@@ -100,7 +100,7 @@ async def test_the_operator_comes_first_and_panic_holds_until_resume(go_live: Go
 
 
 async def test_a_withdrawn_message_is_cut_off_and_gone_everywhere(go_live: GoLive, tmp_path: Path) -> None:
-    house = await go_live()
+    house = await go_live(stage={"sound": "none", "record": str(tmp_path / "wav")})
     live = await house.live()
     _, accepted = await house.ask("POST", "/api/chat", {"user": "Troll", "text": "palabra secreta, Aneeka, ¿qué tal?"})
     await until(live, "word")
@@ -113,6 +113,7 @@ async def test_a_withdrawn_message_is_cut_off_and_gone_everywhere(go_live: GoLiv
     await house.aneeka.recorder.flush()
     kept = "".join(file.read_text("utf-8") for file in (tmp_path / "data/recordings").iterdir())
     assert "secreta" not in kept
+    assert not (tmp_path / "wav").exists()
     assert accepted["id"] in kept
 
 
@@ -203,13 +204,20 @@ async def test_a_page_that_comes_in_mid_reply_is_brought_to_the_present(go_live:
     assert seen == ["hello", "begin", "phrase", "mouth", "clock"]
 
 
-async def test_closing_her_in_mid_sentence_leaves_nothing_behind(go_live: GoLive) -> None:
+async def test_closing_her_in_mid_sentence_keeps_the_record_and_leaves_nothing_behind(
+    go_live: GoLive, tmp_path: Path
+) -> None:
     house = await go_live()
     live = await house.live()
     await house.ask("POST", "/api/say", {"text": LONG})
     await until(live, "word")
     pid = house.aneeka.engines.parts["voice"].pid
+    assert house.aneeka.desk.turns(1) == []
     async with asyncio.timeout(3):
         await house.aneeka.close()
     assert pid is not None
     assert not psutil.pid_exists(pid)
+    kept = [
+        json.loads(line) for file in (tmp_path / "data/recordings").iterdir() for line in file.open(encoding="utf-8")
+    ]
+    assert [(turn["cut"], LONG.startswith(turn["spoken"])) for turn in kept] == [("closing", True)]

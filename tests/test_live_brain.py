@@ -114,6 +114,17 @@ async def test_history_that_outgrows_the_context_shrinks_and_she_goes_on(go_live
     assert 0 < len(house.aneeka.memory.turns) < 6
 
 
+async def test_the_persona_is_read_ahead_before_the_first_word(go_live: GoLive, model: Path) -> None:
+    house = await go_live(llm=llama(model))
+    brain: Any = house.aneeka.engines.parts["brain"]
+    live = await house.live()
+    await brain_ok(house)
+    await house.aneeka.warmed()
+    await house.ask("POST", "/api/operator", {"text": "hola"})
+    await until(live, "turn")
+    assert brain.reused_tokens > 0.7 * brain.prompt_tokens
+
+
 async def test_the_prompt_is_read_ahead_between_turns(go_live: GoLive, model: Path) -> None:
     house = await go_live(llm=llama(model))
     await brain_ok(house)

@@ -62,6 +62,30 @@ async def test_withdrawn_is_blank_in_memory_on_disk_and_as_sound(tmp_path: Path)
     assert sorted(p.name for p in (tmp_path / "sounds").iterdir()) == ["r0.wav", "r2.wav"]
 
 
+async def test_withdrawal_survives_odd_line_ends_torn_lines_and_foreign_files(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    for n, text in enumerate(("uno\u2028dos", "secreto\u0085tres", "cuatro")):
+        recorder.write(record(f"r{n}", f"h{n}", text), np.zeros(0, np.int16), 48_000)
+    await recorder.flush()
+    today = next(tmp_path.glob("*.jsonl"))
+    with today.open("a", encoding="utf-8") as file:
+        file.write('{"id": "torn", "heard": [{"id": "h1", "text": "secreto')
+    (tmp_path / "zz-mine.jsonl").write_text("{not json")
+    recorder.withdraw({"h1"})
+    await recorder.flush()
+    kept = today.read_text("utf-8")
+    assert "secreto" not in kept
+    assert "uno" in kept
+    assert "cuatro" in kept
+
+
+async def test_a_withdrawn_turn_leaves_no_sound(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "recordings", tmp_path / "sounds")
+    recorder.write(record("r1", "h1") | {"withdrawn": True}, np.ones(10, np.int16), 48_000)
+    await recorder.flush()
+    assert not (tmp_path / "sounds").exists()
+
+
 async def test_a_folder_that_cannot_be_written_costs_no_reply(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
     recorder = Recorder(tmp_path / "file" / "recordings")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from avatar.lipsync import MouthTrack
@@ -202,5 +203,39 @@ def test_a_voice_that_is_lost_for_good_ends_the_reply_with_what_was_heard() -> N
         assert outcome.spoken.cut == "voice_lost"
         assert outcome.spoken.text != LONG
         assert "Una frase corta.".startswith(outcome.spoken.text)
+
+    play(scene())
+
+
+def test_phrases_without_a_sound_hold_nothing_up() -> None:
+    async def scene() -> None:
+        one = Scene("Esta frase es larga y se oye entera sin problema. Uno. Dos. Tres. Y ya está todo dicho.")
+        voice = one.voice
+
+        class Mute:
+            name = "mute"
+
+            async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
+                if len(phrase.text) < 6:
+                    yield Sound(np.zeros(0, np.int16), RATE_HZ, last=True)
+                    return
+                async for sound in voice.speak(phrase):
+                    yield sound
+
+        one.voice = Mute()
+        outcome = await one.run()
+        assert outcome.spoken.text.endswith("Y ya está todo dicho.")
+        assert outcome.spoken.cut is None
+
+    play(scene())
+
+
+def test_an_output_that_dies_ends_the_reply() -> None:
+    async def scene() -> None:
+        one = Scene(LONG)
+        played = one.output.played
+        one.output.played = lambda: min(played(), 30_000)  # type: ignore[method-assign]
+        outcome = await one.run()
+        assert outcome.spoken.cut == "sound_lost"
 
     play(scene())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -150,6 +151,34 @@ async def test_raw_rubbish_never_makes_a_5xx(go_live: GoLive) -> None:
         status, body = await house.ask(method, path)
         assert (status, set(body)) == (404, {"error", "hint"})
     assert (await house.ask("PUT", "/api/say", {"text": "hola"}))[0] == 405
+
+
+async def test_bytes_that_are_no_text_are_refused_like_any_wrong_token(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False)
+    port = house.aneeka.server.port
+    for line in ("Authorization: Bearer \xff", f"Cookie: aneeka_{port}=\xff"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET /api/state HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{line}\r\n\r\n".encode("latin-1"))
+        assert b" 401 " in await reader.readline()
+        writer.close()
+    headers = house.headers | {"Content-Type": "application/json; charset=nonsense"}
+    async with house.client.post(house.url + "/api/say", data=b'{"text": "..."}', headers=headers) as answer:
+        assert answer.status == 202
+
+
+async def test_a_public_studio_answers_to_its_addresses_and_not_to_names(go_live: GoLive) -> None:
+    house = await go_live(
+        with_voice=False, studio={"port": 0, "host": "0.0.0.0", "public": True, "token": "a-long-token-of-my-own"}
+    )
+    port = house.aneeka.server.port
+    for host, status in (
+        ("192.168.1.20", 200),
+        ("127.0.0.1", 200),
+        ("evil.example", 403),
+        ("192.168.1.20.evil.example", 403),
+    ):
+        headers = house.headers | {"Host": f"{host}:{port}"}
+        assert (await house.ask("GET", "/api/state", headers=headers))[0] == status, host
 
 
 async def test_pages_that_talk_rubbish_are_ignored(go_live: GoLive) -> None:

@@ -143,7 +143,8 @@ class StageView {
       const { name, language, state, muted, paused } = message;
       this.#change({ connected: true, name, language, state, muted, paused });
     } else if (message.type === "sounding") {
-      if (!message.value) this.sound.cut();
+      if (message.value) this.sound.begin(this.#playback.serial);
+      else this.sound.cut();
       this.#change({ sounding: message.value === true });
     } else if (message.type === "state") this.#change({ state: message.state });
     else if (message.type === "face") this.#face.take(message, performance.now());

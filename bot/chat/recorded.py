@@ -34,12 +34,12 @@ def read_recording(file: Path) -> list[RecordedLine]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadRecording(text("chat.unreadable", file=file, error=error)) from error
     lines: list[RecordedLine] = []
-    for number, line in enumerate(raw.splitlines(), 1):
+    for number, line in enumerate(raw.split("\n"), 1):
         if not line.strip():
             continue
         try:
             lines += _lines(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise BadRecording(text("chat.bad_line", file=file, line=number)) from error
     if not lines:
         raise BadRecording(text("chat.no_lines", file=file))
@@ -70,3 +70,4 @@ async def play_recording(
         if due > loop.time():
             await asyncio.sleep(due - loop.time())
         hear(line)
+        await asyncio.sleep(0)

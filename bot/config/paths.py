@@ -28,6 +28,9 @@ def data_dir() -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if is_new or not chosen:
             folder.chmod(0o700)
+        probe = folder / ".probe"
+        probe.write_text("", encoding="utf-8")
+        probe.unlink()
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigErrors(
             [

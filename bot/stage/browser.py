@@ -42,7 +42,7 @@ class BrowserOutput:
         self._chunks: list[Pcm] = []
         self._written = 0
         self._shown = 0
-        self._report: tuple[int, float] | None = None
+        self._report: tuple[int, float | None] | None = None
         self._waiting_since: float | None = None
         self._alone = True
         self._offset = 0
@@ -57,6 +57,8 @@ class BrowserOutput:
 
     def write(self, pcm: Pcm) -> None:
         """Send sound to the page; without one, go on by the clock."""
+        if self._report is not None and self.played() >= self._written:
+            self._report = (self._written, None)  # it ran dry: only the page knows when it goes on
         at, self._written = self._written, self._written + len(pcm)
         self._chunks.append(pcm)
         if self._alone:
@@ -89,6 +91,8 @@ class BrowserOutput:
         if self._report is None:
             return 0
         samples, at = self._report
+        if at is None:
+            return samples
         return samples + int(min(self.clock() - at, TRUST_S) * self.rate_hz)
 
     def _overdue(self) -> bool:

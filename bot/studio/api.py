@@ -61,7 +61,7 @@ class _BadBody(Exception):
 async def _body(request: web.Request, limits: dict[str, int]) -> dict[str, Any]:
     """Read a JSON object whose named fields are texts of at most so many characters, not blank."""
     try:
-        body = json.loads(await request.text())
+        body = json.loads((await request.read()).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise _BadBody(text("studio.not_json")) from error
     if not isinstance(body, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -58,13 +59,17 @@ def given_scope(request: web.Request) -> str | None:
     return tokens.scope(request.cookies.get(cookie_name(request), ""))
 
 
-def make_guard(port: Callable[[], int], public_hosts: frozenset[str]) -> Middleware:
+def make_guard(port: Callable[[], int], public_hosts: frozenset[str], *, any_address: bool) -> Middleware:
     """Return the middleware that stands before every route.
 
     Host: only names that mean this machine (DNS rebinding keeps a foreign name). Origin: none, or our own (a page of
-    another site cannot hide its own).
+    another site cannot hide its own). ``any_address``: the studio listens on every address of this machine, so that
+    any address in figures is its own too; DNS rebinding needs a name.
     """
     hosts = LOOPBACK | public_hosts
+
+    def known(host: str) -> bool:
+        return host in hosts or (any_address and _is_address(host))
 
     def ours(netloc: str) -> bool:
         try:
@@ -72,7 +77,7 @@ def make_guard(port: Callable[[], int], public_hosts: frozenset[str]) -> Middlew
             host, its_port = parts.hostname, parts.port or 80
         except ValueError:
             return False
-        return host in hosts and its_port == port() and parts.username is None
+        return host is not None and known(host) and its_port == port() and parts.username is None
 
     def own_origin(origin: str) -> bool:
         scheme, _, netloc = origin.partition("://")
@@ -93,6 +98,14 @@ def make_guard(port: Callable[[], int], public_hosts: frozenset[str]) -> Middlew
         return await handler(request)
 
     return guard
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def needed_scope(path: str) -> str | None:

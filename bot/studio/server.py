@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from html import escape
 from pathlib import Path
 from urllib.parse import urlencode
@@ -30,14 +31,17 @@ class Server:
     """Serves on one address until closed."""
 
     def __init__(self, house: House, live: Live, pages: Pages, tokens: Tokens, *, host: str, port: int) -> None:
-        self._host = host
+        self._host = host = host.strip("[]").lower()
         self.port = port
         self._tokens = tokens
         self._live = live
         self._pages = pages
-        named = frozenset({host}) - {"0.0.0.0", "::"}  # noqa: S104
+        everywhere = host in ("0.0.0.0", "::")  # noqa: S104
+        machine = socket.gethostname().lower()
+        named = frozenset({machine, f"{machine}.local"} if everywhere else {host})
         app = web.Application(
-            middlewares=[plain_errors, make_guard(lambda: self.port, named)], client_max_size=BODY_LIMIT
+            middlewares=[plain_errors, make_guard(lambda: self.port, named, any_address=everywhere)],
+            client_max_size=BODY_LIMIT,
         )
         app[HOUSE] = house
         app[TOKENS] = tokens

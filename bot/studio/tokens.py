@@ -19,7 +19,7 @@ class Tokens:
 
     def scope(self, given: str) -> str | None:
         """Return ``full``, ``watch`` or ``None`` for a given token, in constant time."""
-        given_bytes = given.encode()
+        given_bytes = given.encode("utf-8", "surrogateescape")
         full = hmac.compare_digest(given_bytes, self.full.encode())
         watch = hmac.compare_digest(given_bytes, self.watch.encode())
         return "full" if full else "watch" if watch else None
