@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -37,7 +36,7 @@ from bot.studio.live import Live
 from bot.studio.pages import Pages
 from bot.studio.server import Server
 from bot.studio.tokens import load_tokens
-from bot.supervisor import Board
+from bot.supervisor import Board, Keeper, for_ever
 from bot.texts import text
 from bot.vocabulary import (
     Brain,
@@ -59,7 +58,6 @@ log = logging.getLogger(__name__)
 
 FRAME_S = 1 / 60
 COUNTERS_S = 0.5
-FAULT_S = 0.5
 
 
 class Aneeka:
@@ -125,7 +123,7 @@ class Aneeka:
         self._something = asyncio.Event()
         self._silent = asyncio.Event()
         self._silent.set()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._keeper = Keeper()
         self._warming: asyncio.Task[None] | None = None
         self.stage.on_expression = lambda shown: self.performer.set_expression(shown, self.now())
         self.pages.on_played = self._page_played
@@ -147,16 +145,14 @@ class Aneeka:
         self.engines.brain.on_ready = self._warm
         self._warm()
         for step in (self._converse, self._move, self._count):
-            self._keep(self._for_ever(step))
+            self._keeper.keep(for_ever(step))
 
     async def close(self) -> None:
         """End: silence, records on disk, children gone."""
         self.director.paused = True
         self.cut("closing")
         await self.rest(1.0)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._keeper.close()
         await self.recorder.flush()
         await asyncio.gather(*(part.close() for part in self.engines.parts.values()))
         self.outputs.close()
@@ -166,21 +162,6 @@ class Aneeka:
         """Wait until she has finished what she is saying."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._silent.wait(), timeout_s)
-
-    def _keep(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _for_ever(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Repeat a step; a fault in it is logged and costs a moment, never her life."""
-        while True:
-            try:
-                await step()
-            except Exception:
-                log.exception("%s failed", step.__name__)
-                await asyncio.sleep(FAULT_S)
 
     async def _converse(self) -> None:
         """Decide and answer, or wait for a reason to decide again."""
@@ -254,7 +235,7 @@ class Aneeka:
         """Let the brain read ahead what the next prompt will begin with, unless it is at work."""
         if self.reply is not None:
             return
-        self._warming = self._keep(self.engines.brain.warm(self.prompts.warm_prompt(self.memory)))
+        self._warming = self._keeper.keep(self.engines.brain.warm(self.prompts.warm_prompt(self.memory)))
 
     async def warmed(self) -> None:
         """Wait until the brain has read ahead, if it is about to."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from typing import Any
@@ -26,6 +27,7 @@ from bot.vocabulary import (
 
 log = logging.getLogger(__name__)
 
+FAULT_S = 0.5
 VOICE_BACK_S = 3.0
 """How long a phrase waits for its voice to be restarted when no other voice is configured."""
 
@@ -52,6 +54,36 @@ class Board:
     def as_json(self) -> dict[str, dict[str, Any]]:
         """Return every light by part."""
         return {part: {k: v for k, v in asdict(h).items() if k != "part"} for part, h in sorted(self.parts.items())}
+
+
+class Keeper:
+    """Holds running work, so that none is forgotten and all of it ends together."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run this in the background."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """Cancel everything and wait for its end."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def for_ever(step: Callable[[], Awaitable[None]]) -> None:
+    """Repeat a step; a fault in it is logged and costs a moment, never the work itself."""
+    while True:
+        try:
+            await step()
+        except Exception:
+            log.exception("%s failed", getattr(step, "__name__", step))
+            await asyncio.sleep(FAULT_S)
 
 
 class BrainLadder:
