@@ -145,7 +145,7 @@ async def test_closing_the_answer_hangs_up(brain: Any, server: Any) -> None:
     pieces = brain.think(PROMPT)
     await anext(pieces)
     await pieces.aclose()
-    await asyncio.wait_for(server.gone.wait(), 5)
+    assert await asyncio.wait_for(server.gone.wait(), 5)
 
 
 @pytest.mark.parametrize("end", [DONE, piece("", "stop"), piece("", "length") + USAGE])

@@ -249,7 +249,7 @@ async def test_crashing_while_loading_backs_off_and_ends_as_down(
 async def test_loading_for_ever_is_ended(make: Any, healths: Healths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "BACKOFF_S", (0.01, 0.02))
     await make("LoadsForever", load_s=0.2)
-    await healths.until("down")
+    assert (await healths.until("down")).reason
 
 
 @pytest.mark.parametrize("what", ["tick", "deaf", pytest.param("stopped", marks=posix), "loading"])

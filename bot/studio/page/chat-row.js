@@ -9,17 +9,19 @@ const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", 
 /** Returns a fresh `<li>` for a row; its buttons carry `data-do` and join the tab order with the row. */
 export function drawRow(row) {
   const { sign, word } = inWords(row.fate);
-  const item = el("li", { class: "row", "data-id": row.id, "data-kind": row.kind, "data-fate": row.fate.is, "data-reason": row.fate.reason, tabindex: "-1" });
   const badges = row.roles.map((role) => el("span", { class: "badge", "data-role": role }, textOr("role", role)));
   const kind = row.kind === "chat" ? null : el("span", { class: "badge", "data-role": row.kind }, text(`kind.${row.kind}`));
   const time = row.atMs ? el("time", { datetime: new Date(row.atMs).toISOString() }, clock.format(row.atMs)) : null;
   const gone = row.fate.is === "withdrawn";
-  item.append(
+  const facts = { "data-id": row.id, "data-kind": row.kind, "data-fate": row.fate.is, "data-reason": row.fate.reason };
+  return el(
+    "li",
+    { class: "row", tabindex: "-1", ...facts },
     el("div", { class: "row-head" }, row.user ? el("bdi", { class: "user" }, row.user) : null, kind, ...badges, time),
     el("p", { class: gone ? "row-text gone" : "row-text" }, gone ? text("chat.withdrawn_text") : row.text),
-    el("div", { class: "row-foot" }, drawFate(row, sign, word), canWithdraw(row) ? withdrawButton(row) : null),
+    drawFate(row, sign, word),
+    canWithdraw(row) ? withdrawButton(row) : null,
   );
-  return item;
 }
 
 function drawFate(row, sign, word) {

@@ -2,10 +2,10 @@
 
 import { text, textOr } from "./language.js";
 
-const SIGNS = { waiting: "…", chosen: "▸", answered: "✓", dropped: "–", withdrawn: "✕", lost: "?" };
+const SIGNS = { waiting: "○", chosen: "▸", answered: "✓", dropped: "–", withdrawn: "✕", lost: "?" };
 
-/** Returns `{sign, word, why}` of a fate such as `{is: "dropped", reason: "too_old"}`. */
+/** Returns `{sign, word}` of a fate such as `{is: "dropped", reason: "too_old"}`. */
 export function inWords(fate) {
-  const why = fate.is === "dropped" ? textOr("why_not", fate.reason) : "";
-  return { sign: SIGNS[fate.is], word: why || text(`fate.${fate.is}`), why };
+  const word = fate.is === "dropped" ? textOr("why_not", fate.reason) : text(`fate.${fate.is}`);
+  return { sign: SIGNS[fate.is], word };
 }

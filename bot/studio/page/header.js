@@ -10,7 +10,8 @@ export function mountHeader() {
   let connection = "first";
 
   function draw() {
-    const word = doing.paused ? "paused" : doing.muted ? "muted" : doing.doing;
+    const held = doing.paused ? "paused" : doing.muted ? "muted" : "idle";
+    const word = doing.doing === "idle" ? held : doing.doing;
     byId("her-name").textContent = about.name;
     byId("doing").dataset.doing = connection === "open" ? word : "unknown";
     byId("doing-word").textContent = text(connection === "open" ? `doing.${word}` : "doing.unknown");
@@ -29,13 +30,20 @@ export function mountHeader() {
   return {
     /** Takes `GET /api/state`. */
     restore(state) {
-      about = state;
+      const { name, version, brain, voice } = state;
+      about = { name, version, brain, voice };
       doing = state;
       draw();
     },
     /** Takes a live `state` message. */
     show(state) {
       doing = state;
+      draw();
+    },
+    /** Takes a live `health` message: another engine may serve now. */
+    serving({ part, serving }) {
+      if (!(part in about)) return;
+      about = { ...about, [part]: serving };
       draw();
     },
     /** Takes `open` or `lost`. */

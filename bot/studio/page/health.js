@@ -17,8 +17,9 @@ export function mountHealth() {
     const lines = [head];
     const lang = languageOfServer();
     if (reason) lines.push(el("p", { class: "reason", lang }, reason));
-    if (repair && state !== "ok") {
-      lines.push(el("p", { class: "repair" }, el("b", {}, text("health.repair")), " ", el("span", { lang }, repair)));
+    if (repair) {
+      const ill = state === "down" || state === "degraded";
+      lines.push(el("p", { class: ill ? "repair" : "reason" }, ill ? el("b", {}, text("health.repair"), " ") : null, el("span", { lang }, repair)));
     }
     return el("li", { class: "part", "data-part": name, "data-state": state }, sign, el("div", {}, ...lines));
   }

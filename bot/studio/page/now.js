@@ -39,7 +39,6 @@ export function mountNow(find) {
     words.append(el("span", { class: "phrase" }, before, word, after), " ");
     current.phrases.set(index, { characters: Array.from(said), before, word, after });
     current.expression = expression;
-    byId("her-words").textContent = said;
     words.scrollTop = words.scrollHeight;
     draw();
   }

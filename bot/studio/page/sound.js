@@ -3,7 +3,7 @@
 import { byId, showText } from "./dom.js";
 import { languageOfServer, onLanguage, text } from "./language.js";
 
-/** Mounts the line. `stage` is the mounted stage view, or null when the page could not show her. */
+/** Mounts the line. Without a stage view (`attach`) it offers no button. */
 export function mountSound() {
   const button = byId("sound-here");
   let sound = { output: "none", why: "" };
@@ -15,14 +15,19 @@ export function mountSound() {
     return text(view.sounding ? "sound.here" : "sound.browser");
   }
 
+  /** Whether a click could bring her sound here: it is in another page, or nowhere because no page may play yet. */
+  function helps() {
+    if (sound.output === "browser") return !view.sounding || !view.canSound;
+    return sound.output === "none" && !view.canSound;
+  }
+
   function draw() {
     byId("sound-place").textContent = place();
     byId("sound-line").dataset.output = sound.output;
     byId("sound-why").lang = languageOfServer();
     showText(byId("sound-why"), sound.why);
-    const asleep = view.sounding && !view.canSound;
-    button.textContent = text(asleep ? "sound.wake" : "sound.take");
-    button.hidden = !stage || sound.output !== "browser" || (view.sounding && view.canSound);
+    button.textContent = text(view.canSound ? "sound.take" : "sound.wake");
+    button.hidden = !stage || !helps();
   }
 
   button.addEventListener("click", () => stage.takeSound());
@@ -31,6 +36,12 @@ export function mountSound() {
     /** Takes the server's `{output, why}`. */
     show(next) {
       sound = next;
+      draw();
+    },
+    /** Takes a live `health` message: the sound may have moved. */
+    serving({ part, serving, reason }) {
+      if (part !== "sound") return;
+      sound = { output: serving, why: reason };
       draw();
     },
     /** Takes the stage view's snapshot. */

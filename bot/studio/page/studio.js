@@ -50,7 +50,11 @@ const handlers = {
     answers.add(message);
     latency.add(message);
   },
-  health: (message) => health.update(message),
+  health(message) {
+    health.update(message);
+    header.serving(message);
+    sound.serving(message);
+  },
   counters: (message) => counters.show(message),
   state(message) {
     header.show(message);
@@ -69,8 +73,9 @@ async function restore(state) {
   addresses.show(state.obs);
   chat.restore(state.waiting);
   now.clear();
-  const turns = await send("GET", `/api/turns?limit=${TURNS_RESTORED}`);
-  if (!turns) return;
+  const newestFirst = await send("GET", `/api/turns?limit=${TURNS_RESTORED}`);
+  if (!newestFirst) return;
+  const turns = newestFirst.reverse();
   turns.forEach((turn) => chat.turn(turn));
   answers.restore(turns);
   latency.restore(turns);
