@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,3 +36,17 @@ def test_what_the_code_asks_for_exists_and_nothing_else_does() -> None:
     assert literal <= set(KEYS)
     unused = {key for key in set(KEYS) - asked if not any(key.startswith(prefix) for prefix in built)}
     assert unused == set()
+
+
+def test_the_studio_page_says_everything_in_both_languages() -> None:
+    folder = Path(bot.__file__).parent / "studio" / "page"
+    spanish, english = (json.loads((folder / f"texts-{name}.json").read_text("utf-8")) for name in ("es", "en"))
+
+    def flat(texts: dict[str, Any], before: str = "") -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for name, value in texts.items():
+            found |= flat(value, f"{before}{name}.") if isinstance(value, dict) else {before + name: fields(value)}
+        return found
+
+    assert flat(spanish) == flat(english)
+    assert len(flat(spanish)) > 100

@@ -2,7 +2,7 @@
 
 import { write } from "./rig.js";
 
-const CENTRE = { x: 88, y: 356 };
+const CENTRE = { x: 88, y: 374 };
 const DEPTH = 70;
 const BULGE = 88;
 const LIFT = 11; // by the server's `brow`

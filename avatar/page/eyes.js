@@ -4,14 +4,14 @@ import { write } from "./rig.js";
 
 const DEPTH = 62;
 const BULGE = 92;
-const CENTRE = { x: 86, y: 442 }; // from the middle of the face, and down
+const CENTRE = { x: 84, y: 460 }; // from the middle of the face, and down
 
 // The lids of her eye at the viewer's right, from the inner corner to the outer: two ends and two handles each.
-const OPEN = [[-54, 22], [-44, -50], [22, -74], [60, -4]];
-const CLOSED = [[-54, 26], [-26, 50], [30, 50], [60, 14]];
+const OPEN = [[-53, 18], [-46, -48], [24, -76], [60, -2]];
+const CLOSED = [[-54, 26], [-26, 54], [30, 54], [60, 14]];
 const SMILING = [[-54, 32], [-28, 4], [28, -4], [60, 20]];
-const LOWER = [[-54, 22], [-32, 62], [40, 62], [60, -4]];
-const SQUINTING = [[-54, 22], [-30, 36], [36, 36], [60, 2]];
+const LOWER = [[-53, 18], [-32, 62], [40, 62], [60, -4]];
+const SQUINTING = [[-53, 18], [-30, 36], [36, 36], [60, 2]];
 
 const GAZE = { x: 17, y: 12 };
 
@@ -69,20 +69,20 @@ function drawEye(rig, eye, open, gaze, mix) {
   write(eye.shadow, "d", band(up, lower.length && upper.map(([x, y], i) => put([x, y + [2, 18, 20, 4][i]]))));
   write(eye.upper, "d", upperLash(upper, shut, put));
   write(eye.lower, "d", lowerLash(lower, shut, put));
-  const fold = upper.map(([x, y], i) => put([x * 0.86 + 4, y - 15 + shut * [0, 6, 6, 0][i]]));
+  const fold = upper.map(([x, y], i) => put([x * 0.8 + 5, y - [16, 32, 40, 18][i]]));
   write(eye.crease, "d", `M${at(fold[0])}C${fold.slice(1).map(at).join(" ")}`);
-  write(eye.crease, "opacity", number(0.75 - 0.35 * shut));
+  write(eye.crease, "opacity", number(0.75 * (1 - shut)));
   write(eye.tear, "d", band(low, lower.map(([x, y], i) => put([x * 0.96, y - [0, 13, 13, 0][i]]))));
   write(eye.tear, "opacity", number(mix.tear * (1 - shut)));
 }
 
 function drawIris(rig, eye, gaze, mix, open) {
-  const x = 500 + eye.side * (CENTRE.x + 2) + gaze[0] * GAZE.x;
+  const x = 500 + eye.side * (CENTRE.x - 3) + gaze[0] * GAZE.x;
   const y = CENTRE.y + 2 - gaze[1] * GAZE.y + mix.squint * 3;
   const [px, py] = rig.place(x, y, DEPTH - 6, BULGE);
   const [ex] = rig.place(x + 20, y, DEPTH - 6, BULGE);
   const [wx] = rig.place(x - 20, y, DEPTH - 6, BULGE);
-  const size = 1 + mix.iris;
+  const size = 1.05 + mix.iris;
   write(eye.iris, "transform", `translate(${number(px)} ${number(py)}) scale(${number(((ex - wx) / 40) * size, 3)} ${number(size, 3)})`);
   const pupil = Math.max(1 + mix.pupil, 0.3);
   write(eye.pupil, "rx", number(15 * pupil));
@@ -96,7 +96,7 @@ function upperLash(lid, shut, put) {
   const [a, b, c, d] = lid;
   const droop = shut * 10;
   const wing = [d[0] + 17, d[1] - 9 + droop * 2];
-  const outer = [[a[0] - 3, a[1] + 2], [b[0] - 3, b[1] - 12 + droop * 0.7], [c[0] + 10, c[1] - 20 + droop], wing].map(put);
+  const outer = [a, [b[0] - 5, b[1] - 17 + droop * 0.5], [c[0] + 10, c[1] - 30 + droop * 0.9], wing].map(put);
   const notch = put([d[0] + 5, d[1] + 1 + droop * 0.4]);
   const second = put([d[0] + 13, d[1] + 10 + droop]);
   const inner = [d, c, b, a].map(put);

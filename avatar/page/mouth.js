@@ -2,7 +2,7 @@
 
 import { write } from "./rig.js";
 
-const MIDDLE = { x: 500, y: 566 };
+const MIDDLE = { x: 500, y: 572 };
 const DEPTH = 52;
 const BULGE = 66;
 const TALLEST = 74;

@@ -6,6 +6,7 @@
 const MIDDLE = { x: 500, y: 410 };
 const RADIUS = { x: 190, y: 240 };
 const SILHOUETTE_GIVES = 0.55; // a drawn head narrows less in a turn than a ball would
+const FURTHEST = 20; // degrees: beyond, a drawing from the front would show its edges
 const JAW = { from: 548, to: 634 };
 
 /** Sets an attribute unless it has that value already. */
@@ -55,8 +56,8 @@ export class Rig {
   }
 
   #aim() {
-    const yaw = (this.turn.yaw * Math.PI) / 180;
-    const pitch = (this.turn.pitch * Math.PI) / 180;
+    const yaw = (FURTHEST * Math.tanh(this.turn.yaw / FURTHEST) * Math.PI) / 180;
+    const pitch = (FURTHEST * Math.tanh(this.turn.pitch / FURTHEST) * Math.PI) / 180;
     this.sinYaw = Math.sin(yaw);
     this.sinPitch = Math.sin(pitch);
     this.narrow = 1 - (1 - Math.cos(yaw)) * SILHOUETTE_GIVES;
