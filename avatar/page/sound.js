@@ -6,6 +6,7 @@
 
 import { TimeMap } from "./clock.js";
 
+const HEADER_BYTES = 8; // serial and first sample, 32 bits each
 const TELL_EVERY_MS = 40;
 const KEPT_ANCHORS = 100; // two seconds of reports: more than any device's latency
 const LONGEST_GUESS_S = 0.06;
@@ -18,6 +19,7 @@ export class Sound {
   #map = new TimeMap();
   #anchors = [];
   #serial = -1;
+  #written = 0;
   #told = -1;
   #toldAt = -Infinity;
 
@@ -62,6 +64,7 @@ export class Sound {
 
   begin(serial) {
     this.#serial = serial;
+    this.#written = 0;
     this.#anchors = [];
     this.#told = -1;
     this.#player?.port.postMessage({ do: "begin", serial });
@@ -69,6 +72,9 @@ export class Sound {
 
   /** @param {ArrayBuffer} bytes a message of the server, given away */
   write(bytes) {
+    const header = new DataView(bytes);
+    const end = header.getUint32(4, true) + ((bytes.byteLength - HEADER_BYTES) >> 1);
+    if (header.getUint32(0, true) === this.#serial) this.#written = Math.max(this.#written, end);
     this.#player?.port.postMessage({ do: "write", bytes }, [bytes]);
   }
 
@@ -76,7 +82,7 @@ export class Sound {
     this.#player?.port.postMessage({ do: "cut" });
   }
 
-  /** Samples of the current reply that are audible at `nowMs`; 0 before the first. Never more than were rendered. */
+  /** Samples of the current reply that are audible at `nowMs`; 0 before the first. Never more than were written. */
   position(nowMs) {
     const anchors = this.#anchors;
     if (anchors.length === 0) return 0;
@@ -87,7 +93,7 @@ export class Sound {
     if (i < 0) return 0;
     const { position, time: from, running } = anchors[i];
     const guess = running ? position + (time - from) * this.rateHz : position;
-    return Math.floor(Math.min(guess, anchors[i + 1]?.position ?? guess));
+    return Math.floor(Math.min(guess, anchors[i + 1]?.position ?? guess, this.#written));
   }
 
   /** Root mean square of what the page's sound graph puts out right now, 0..1. */
