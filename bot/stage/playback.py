@@ -24,8 +24,10 @@ STALLED_S = 0.005
 """How often a position that does not move is looked at again."""
 PHRASES_AHEAD = 2
 AHEAD_S = 2.0
-MOUTH_LEAD = RATE_HZ // 3
-"""Samples that the mouth track is kept ahead of what is audible."""
+MOUTH_LEAD = RATE_HZ * 15 // 100
+"""Samples that the mouth track must be ahead of what is audible."""
+MOUTH_STEP = RATE_HZ * 4 // 10
+"""Samples that are worth a step of the mouth track before it must be made."""
 STEP = RATE_HZ // 100
 """Samples between two rows of the mouth track."""
 
@@ -125,8 +127,11 @@ class Stage:
 
     def _lip_sync(self, line: Line) -> None:
         """Move the mouth track on when it is needed soon, and at the end of a phrase (each step costs)."""
+        if not line.unmouthed:
+            return
         lead = self._rows * STEP - self.output.played()
-        if not line.unmouthed or (lead > MOUTH_LEAD and not line.complete):
+        worth = sum(map(len, line.unmouthed)) >= MOUTH_STEP and lead < 2 * MOUTH_LEAD
+        if not line.complete and lead > MOUTH_LEAD and not worth:
             return
         self.mouth.add(line.at, line.shapes, np.concatenate(line.unmouthed), line.complete)
         line.shapes, line.unmouthed = [], []
