@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -119,7 +120,7 @@ class MouthTrack:
         self._hold_s = 0.0
         self._samples = 0
         self._rest: Pcm = np.zeros(0, np.int16)
-        self._energy: Floats = np.zeros(0)
+        self._energy: list[float] = []
         self._loudness = 0.0
 
     def add(self, at: int, shapes: Sequence[Shape], pcm: Pcm, last: bool) -> None:
@@ -164,8 +165,8 @@ class MouthTrack:
         whole = len(sound) // self._step * self._step
         self._rest = sound[whole:]
         if whole:
-            blocks = (sound[:whole].astype(np.float64) / 32768).reshape(-1, self._step)
-            self._energy = np.concatenate((self._energy, np.einsum("ij,ij->i", blocks, blocks) / self._step))
+            blocks = sound[:whole].astype(np.float32).reshape(-1, self._step)
+            self._energy += (np.einsum("ij,ij->i", blocks, blocks) / (self._step * 32768.0**2)).tolist()
 
     def _settle(self, shape: Shape) -> None:
         """Take the next shape; the one before it has its end now, and so its movements are certain."""
@@ -211,7 +212,7 @@ class MouthTrack:
             energy = self._energy
             if len(self._rest):
                 left = self._rest.astype(np.float64) / 32768
-                energy = np.append(energy, np.dot(left, left) / len(left))
+                energy = [*energy, float(np.dot(left, left)) / len(left)]
             end = -(-self._samples // self._step)
         else:
             energy = self._energy
@@ -243,34 +244,27 @@ class MouthTrack:
                 certain_s = min(certain_s, start_s + lasts_s / 2 - LEAD_S)
         return int(certain_s / STEP_S)
 
-    def _mix(self, shapes: Floats, loudness: Floats) -> Floats:
+    def _mix(self, shapes: Floats, loudness: Sequence[float]) -> Floats:
         """Scale shapes by the loudness and, where shapes are unknown, let the loudness itself open the mouth."""
         rows = shapes[:, :7]
-        near = loudness[: len(rows)]
-        rows[:, 0] *= QUIET + (1 - QUIET) * near
-        unknown = shapes[:, 7]
-        for index, target in enumerate(loudness[AHEAD_ROWS:].tolist()):
-            pace = _RISE if target > self._loudness else _FALL
-            self._loudness += (target - self._loudness) * pace
-            if unknown[index]:
-                rows[index, 0] += unknown[index] * self._loudness
-                rows[index, 2] += unknown[index] * self._loudness * OPEN_MOST
+        rows[:, 0] *= [QUIET + (1 - QUIET) * near for near in loudness[: len(rows)]]
+        for index, (target, unknown) in enumerate(zip(loudness[AHEAD_ROWS:], shapes[:, 7].tolist(), strict=True)):
+            self._loudness += (target - self._loudness) * (_RISE if target > self._loudness else _FALL)
+            if unknown:
+                rows[index, 0] += unknown * self._loudness
+                rows[index, 2] += unknown * self._loudness * OPEN_MOST
         np.minimum(rows[:, 0], OPEN_MOST, out=rows[:, 0])
         vowels = rows[:, 2:]
         vowels[vowels < np.partition(vowels, 3, axis=1)[:, 3:4]] = 0.0
         return rows.round(4)
 
 
-def _loudness(energy: Floats, begin: int, end: int) -> Floats:
+def _loudness(energy: Sequence[float], begin: int, end: int) -> list[float]:
     """Return the loudness 0..1 at rows ``begin`` to ``end + AHEAD_ROWS``, over 20 ms around each; silence outside."""
-    padded = np.zeros(end - begin + AHEAD_ROWS + 1)
-    first = max(begin - 1, 0)
-    known = energy[first : end + AHEAD_ROWS]
-    padded[first - begin + 1 : first - begin + 1 + len(known)] = known
-    mean = (padded[:-1] + padded[1:]) / 2
-    decibels = 10 * np.log10(np.maximum(mean, 1e-12))
-    loudness: Floats = np.clip((decibels - FLOOR_DB) / RANGE_DB, 0.0, 1.0) ** CURVE
-    return loudness
+    known = [0.0] * (begin == 0) + list(energy[max(begin - 1, 0) : end + AHEAD_ROWS])
+    known += [0.0] * (end - begin + AHEAD_ROWS + 1 - len(known))
+    decibels = [10 * math.log10(max((before + after) / 2, 1e-12)) for before, after in pairwise(known)]
+    return [min(max((level - FLOOR_DB) / RANGE_DB, 0.0), 1.0) ** CURVE for level in decibels]
 
 
 def _blend(eases: Sequence[_Ease], times_s: Floats) -> Floats:
@@ -280,9 +274,9 @@ def _blend(eases: Sequence[_Ease], times_s: Floats) -> Floats:
     """
     begin_s = np.array([ease.begin_s for ease in eases])[:, None]
     end_s = np.array([ease.end_s for ease in eases])[:, None]
-    done = np.clip((times_s - begin_s) / (end_s - begin_s), 0.0, 1.0)
-    weight = done * done * (3 - 2 * done)
-    share = weight.copy()
-    share[:-1] *= np.cumprod(1 - weight[:0:-1], axis=0)[::-1]
+    done = np.minimum(np.maximum((times_s - begin_s) / (end_s - begin_s), 0.0), 1.0)
+    share = done * done * (3 - 2 * done)
+    if len(eases) > 1:
+        share[:-1] *= np.multiply.accumulate(1 - share[:0:-1], axis=0)[::-1]
     rows: Floats = share.T @ _TARGETS[[ease.viseme for ease in eases]]
     return rows

@@ -24,10 +24,8 @@ STALLED_S = 0.005
 """How often a position that does not move is looked at again."""
 PHRASES_AHEAD = 2
 AHEAD_S = 2.0
-MOUTH_LEAD = RATE_HZ * 15 // 100
+MOUTH_LEAD = RATE_HZ // 10
 """Samples that the mouth track must be ahead of what is audible."""
-MOUTH_STEP = RATE_HZ * 4 // 10
-"""Samples that are worth a step of the mouth track before it must be made."""
 STEP = RATE_HZ // 100
 """Samples between two rows of the mouth track."""
 
@@ -109,6 +107,7 @@ class Stage:
         pcm = sound.pcm if native else line.resampler.resample_chunk(sound.pcm, last=sound.last)
         words = [Word(line.at + round(w.at * scale), w.start, w.end) for w in sound.words]
         shapes = [Shape(line.at + round(s.at * scale), s.viseme) for s in sound.shapes]
+        dry = self.output.played() >= self._written
         line.words += words
         line.samples += len(pcm)
         line.complete = sound.last
@@ -123,15 +122,14 @@ class Stage:
         line.unmouthed.append(pcm)
         line.shapes += shapes
         self._lip_sync(line)
-        self._changed.set()
+        if dry or words or sound.last:
+            self._changed.set()
 
     def _lip_sync(self, line: Line) -> None:
-        """Move the mouth track on when it is needed soon, and at the end of a phrase (each step costs)."""
+        """Move the mouth track on when it is needed soon, and at the end of a phrase: few long steps cost least."""
         if not line.unmouthed:
             return
-        lead = self._rows * STEP - self.output.played()
-        worth = sum(map(len, line.unmouthed)) >= MOUTH_STEP and lead < 2 * MOUTH_LEAD
-        if not line.complete and lead > MOUTH_LEAD and not worth:
+        if not line.complete and self._rows * STEP - self.output.played() > MOUTH_LEAD:
             return
         self.mouth.add(line.at, line.shapes, np.concatenate(line.unmouthed), line.complete)
         line.shapes, line.unmouthed = [], []
