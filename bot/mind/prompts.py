@@ -85,6 +85,11 @@ class PromptBook:
         return self._heard.render({"name": self._name, "heard": [_line(heard) for heard in cue.heard]})
 
 
+def short_persona(folder: Path, language: Language, name: str) -> str:
+    """Return the persona in two sentences, for a model that is too small for the whole one. Raises ``PromptError``."""
+    return _load(folder / language / "persona_short.md", ("name",)).render({"name": name})
+
+
 def names(heard: Iterable[Heard]) -> list[str]:
     """Return the names of the people heard, cleaned, each person once."""
     people = {one.person.id: clean_name(one.person.name) for one in heard if one.person}

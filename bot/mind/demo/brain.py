@@ -1,0 +1,43 @@
+"""The demo brain on air: the same llama.cpp path as any model, with prompts cut to what so small a one can read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+from bot.mind.llama import LlamaBrain
+from bot.vocabulary import Health, Message, Prompt
+
+MODEL = Path(__file__).with_name("demo.gguf")
+CONTEXT = 1024
+TEMPERATURE = 0.7
+"""Warmer than this it garbles names; colder it repeats itself."""
+
+
+def shortened(prompt: Prompt, persona: str) -> Prompt:
+    """Return what it reads of a prompt: the short persona and the last message, without what was said before."""
+    messages = (Message("system", persona), prompt.messages[-1])
+    return replace(prompt, messages=messages, temperature=min(prompt.temperature, TEMPERATURE))
+
+
+class DemoBrain(LlamaBrain):
+    """The model that comes with the program; it fits every machine."""
+
+    name = "demo"
+
+    def __init__(self, persona: str, *, on_health: Callable[[Health], None], model: Path = MODEL) -> None:
+        """``persona``: see ``bot.mind.prompts.short_persona``."""
+        super().__init__(model, context=CONTEXT, gpu_layers=0, threads=1, on_health=on_health)
+        self._persona = persona
+
+    async def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+        """Stream the answer. Raises ``EngineDown`` or ``PromptTooLong``."""
+        async with aclosing(super().think(shortened(prompt, self._persona))) as pieces:
+            async for piece in pieces:
+                yield piece
+        self.prompt_tokens = 0  # it reads no history, so its prompts say nothing of how long that has become
+
+    async def warm(self, prompt: Prompt) -> None:
+        """Nothing is worth reading ahead: a whole prompt takes it some milliseconds."""

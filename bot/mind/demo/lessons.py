@@ -1,0 +1,251 @@
+"""Lessons for the demo brain: situations as the real prompts put them, each with the answer she should give.
+
+Every prompt is built by ``PromptBook`` from the files in ``prompts/``. Now and then a sentence of it is left out or
+moved, so that she still understands people whose prompts say it in another way.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bot.mind.demo import people
+from bot.mind.demo.brain import shortened
+from bot.mind.demo.grammar import Grammar, Intent, fill, read
+from bot.mind.memory import Memory
+from bot.mind.prompts import PromptBook, Situation, short_persona
+from bot.mind.quoting import clean_name
+from bot.vocabulary import Cue, Heard, Language, Person, Prompt
+
+PROMPTS = Path(__file__).resolve().parents[3] / "prompts"
+HER_NAME = "Aneeka"
+OTHER_NAMES, OWN_NAME_SHARE = 60, 340
+"""Of 400 lessons she has her own name in 340, and in 60 one that somebody else may have given her."""
+OTHER_LANGUAGE: dict[Language, Language] = {"es": "en", "en": "es"}
+
+MOST_NAMED = 3
+"""Viewers whom she calls by name in one answer."""
+_MODE_WEIGHTS = {"chat": 0.56, "many": 0.15, "operator": 0.14, "event": 0.10, "idle": 0.05}
+_OPEN_WEIGHTS = {"unknown": 12.0, "statement": 5.0, "screen": 2.5, "request": 2.0, "dilemma": 1.5}
+"""Intents that people fill with anything need many more examples than the others."""
+_EVENT_NAMES = {
+    "follow": ("follow", "follower"),
+    "sub": ("sub", "subscribe", "subscription"),
+    "resub": ("resub", "resubscription"),
+    "gift": ("gift", "sub_gift", "subgift", "community_gift", "community_sub_gift"),
+    "cheer": ("cheer", "bits"),
+    "raid": ("raid",),
+    "redemption": ("redemption", "redeem", "reward"),
+    "first_timer": ("first_timer", "first_chat", "intro"),
+    "hype_train": ("hype_train", "hype train"),
+    "poll": ("poll", "poll_end", "prediction", "prediction_end"),
+    "shoutout": ("shoutout",),
+    "announcement": ("announcement",),
+    "other_event": ("goal", "watch_streak", "charity", "ad_break", "stream_online"),
+}
+_NO_GREETING = ("greet", "goodbye", "good_night", "back", "emotes", "laugh", "agree", "disagree", "op_say_hi", "op_start")
+_NAMELESS = ("hype_train", "poll", "other_event", "announcement")
+_IDLE = (
+    "idle_computer idle_question idle_memory idle_space idle_dilemma idle_body idle_cats idle_compliment "
+    "idle_future idle_music idle_fans idle_first_game"
+).split()
+"""In the order of the ideas in ``prompts/*/idle.md``."""
+
+
+ANSWERS = 6
+"""Answers to each prompt: reading it costs most of a lesson, so several are learnt at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What the model reads, and some answers to it that are equally good."""
+
+    messages: list[dict[str, str]]
+    answers: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What is heard, and what makes one more answer to it."""
+
+    cue: Cue
+    answer: Callable[[], str]
+    turn: int = 0
+
+
+class School:
+    """Makes lessons without end; the same seed makes the same ones."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._grammars: dict[Language, Grammar] = {"es": read("es"), "en": read("en")}
+        self._books: dict[tuple[Language, str], PromptBook] = {}
+        self._her_names = [HER_NAME] * OWN_NAME_SHARE + [people.a_name(self._chance) for _ in range(OTHER_NAMES)]
+
+    def lessons(self) -> Iterator[Lesson]:
+        """Yield lesson after lesson."""
+        chance = self._chance
+        scenes = {
+            "chat": self._chat,
+            "many": self._many,
+            "operator": self._operator,
+            "event": self._event,
+            "idle": self._idle,
+        }
+        while True:
+            language: Language = chance.choice(("es", "en"))
+            bot = chance.choice(self._her_names)
+            mode = chance.choices(list(_MODE_WEIGHTS), list(_MODE_WEIGHTS.values()))[0]
+            scene = scenes[mode](self._grammars[language], bot)
+            persona, asked = shortened(self._prompt(language, bot, scene), _persona(language, bot)).messages
+            content = self._reworded(asked.content) if chance.random() < 0.12 else asked.content
+            messages = [{"role": "system", "content": persona.content}, {"role": "user", "content": content}]
+            yield Lesson(messages, [scene.answer() for _ in range(ANSWERS)])
+
+    def _prompt(self, language: Language, bot: str, scene: _Scene) -> Prompt:
+        book = self._books.get((language, bot))
+        if book is None:
+            book = self._books[language, bot] = PromptBook(PROMPTS, language, bot)
+        chance = self._chance
+        silent_s = chance.choice([30.0, 60.0, 120.0, 400.0])
+        situation = Situation(chance.choice([0.0, 3.0, 20.0, 90.0]), chance.choice([0, 0, 0, 3, 30]), silent_s)
+        memory = Memory()
+        memory.remembered = scene.turn
+        return book.build(scene.cue, memory, situation)
+
+    # ------------------------------------------------------------------ one mode each
+
+    def _chat(self, grammar: Grammar, bot: str) -> _Scene:
+        intent = self._pick(grammar.serving("chat"))
+        user = self._name()
+        first = self._chance.random() < 0.12
+
+        def answer() -> str:
+            if not first:
+                return self._answer(intent, user, bot)
+            tag, _, rest = self._answer(intent, "", bot).partition(" ")
+            welcome = self._chance.choice(grammar.intents["welcome"].clauses)
+            return f"{tag} {fill(welcome, user, bot)} {rest}"
+
+        return _Scene(Cue("chat_one", (self._line(grammar, intent, user, bot, first),), 0.0), answer)
+
+    def _many(self, grammar: Grammar, bot: str) -> _Scene:
+        chance = self._chance
+        count = chance.choice([2, 2, 3, 3, 4, 5])
+        intents = [self._pick(grammar.serving("many"), ("many_close", "many_crowd", "welcome")) for _ in range(count)]
+        users = [self._name() for _ in intents]
+        heard = tuple(
+            self._line(grammar, intent, user, bot, chance.random() < 0.05)
+            for intent, user in zip(intents, users, strict=True)
+        )
+        named = min(count, MOST_NAMED)
+        ending = grammar.intents["many_crowd" if count > named else "many_close"]
+        sad = "comfort" in {intent.name for intent in intents[:named]}
+
+        def answer() -> str:
+            clauses = [
+                fill(chance.choice(intent.clauses), user, bot)
+                for intent, user in zip(intents[:named], users[:named], strict=True)
+            ]
+            if chance.random() < 0.4:
+                clauses.append(fill(chance.choice(ending.clauses), "", bot))
+            return f"[{'neutral' if sad else chance.choice(('excited', 'happy'))}] {' '.join(clauses)}"
+
+        return _Scene(Cue("chat_many", heard, 0.0), answer)
+
+    def _operator(self, grammar: Grammar, bot: str) -> _Scene:
+        intent = self._pick(grammar.serving("operator"))
+        said = self._spoken(grammar, intent, bot)
+        if self._chance.random() < 0.5:
+            said = people.typed(said, grammar.language, bot, self._chance)
+        cue = Cue("operator", (Heard("1", "operator", said, 0.0),), 0.0)
+        return _Scene(cue, lambda: self._answer(intent, "", bot))
+
+    def _event(self, grammar: Grammar, bot: str) -> _Scene:
+        chance = self._chance
+        name = chance.choice(list(_EVENT_NAMES))
+        intent = grammar.intents[name]
+        if (said := grammar.intents.get(f"{name}_said")) and chance.random() < 0.5:
+            intent = said
+        user = "" if name in _NAMELESS and chance.random() < 0.6 else self._name()
+        text = people.typed(self._spoken(grammar, intent, bot), grammar.language, bot, chance) if intent.heard else ""
+        person = Person("1", user) if user else None
+        heard = Heard("1", "event", text, 0.0, person, chance.choice(_EVENT_NAMES[name]))
+        return _Scene(Cue("event", (heard,), 0.0), lambda: self._answer(intent, user, bot))
+
+    def _idle(self, grammar: Grammar, bot: str) -> _Scene:
+        turn = self._chance.randrange(len(_IDLE))
+        intent = grammar.intents[_IDLE[turn]]
+        return _Scene(Cue("idle", (), 0.0), lambda: self._answer(intent, "", bot), turn)
+
+    # ------------------------------------------------------------------ parts
+
+    def _pick(self, intents: list[Intent], without: tuple[str, ...] = ()) -> Intent:
+        offered = [intent for intent in intents if intent.name not in without]
+        weights = [_OPEN_WEIGHTS.get(intent.name, 1.0) for intent in offered]
+        return self._chance.choices(offered, weights)[0]
+
+    def _name(self) -> str:
+        return clean_name(people.a_name(self._chance))
+
+    def _spoken(self, grammar: Grammar, intent: Intent, bot: str) -> str:
+        """Return one way of saying it: sometimes behind a greeting, or about a thing that nobody has heard of."""
+        said = grammar.spoken(intent, bot, self._chance)
+        if intent.name == "statement" and self._chance.random() < 0.15:
+            said = f"{said}, {grammar.spoken(intent, bot, self._chance)}"
+        elif intent.name not in _NO_GREETING and self._chance.random() < 0.07:
+            said = f"{grammar.spoken(grammar.intents['greet'], bot, self._chance)}{self._chance.choice([',', ''])} {said}"
+        if intent.name == "unknown" and self._chance.random() < 0.25:
+            words = said.split()
+            long = [at for at, word in enumerate(words) if len(word) > 5]
+            if long:
+                words[self._chance.choice(long[-2:])] = people.an_unknown_word(self._chance)
+            said = " ".join(words)
+        return said
+
+    def _line(self, grammar: Grammar, intent: Intent, user: str, bot: str, first: bool) -> Heard:
+        chance = self._chance
+        spoken_in = grammar
+        if chance.random() < 0.05:
+            spoken_in = self._grammars[OTHER_LANGUAGE[grammar.language]]
+        if intent.name == "emotes" and chance.random() < 0.5:
+            text = people.an_emote(chance)
+        else:
+            said = self._spoken(spoken_in, spoken_in.intents[intent.name], bot)
+            text = people.typed(said, spoken_in.language, bot, chance)
+        person = Person(user, user, frozenset(("first_timer",)) if first else frozenset())
+        return Heard(user, "chat", text, 0.0, person)
+
+    def _answer(self, intent: Intent, user: str, bot: str) -> str:
+        answer = self._chance.choice(intent.said)
+        if user and "{user}" not in answer.text:
+            return f"[{answer.expression}] {fill(addressed(answer.text), user, bot)}"
+        return answer.filled(user, bot)
+
+    def _reworded(self, content: str) -> str:
+        """Return a message whose instruction lacks a sentence, or has them in another order, or is not there."""
+        heard, _, instruction = content.partition("\n\n")
+        sentences = re.split(r"(?<=[.!?:]) ", instruction)
+        kind = self._chance.random()
+        if kind < 0.3:
+            return heard
+        if kind < 0.6:
+            self._chance.shuffle(sentences)
+        del sentences[self._chance.randrange(len(sentences))]
+        return f"{heard}\n\n{' '.join(sentences)}"
+
+
+@cache
+def _persona(language: Language, bot: str) -> str:
+    return short_persona(PROMPTS, language, bot)
+
+
+def addressed(text: str) -> str:
+    """Return an answer that calls the viewer by name at the end of its first sentence."""
+    end = re.search(r"(?=[.!?…:;])", text)
+    at = end.start() if end else len(text)
+    return f"{text[:at]}, {{user}}{text[at:]}"
