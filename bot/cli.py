@@ -100,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
         bench.add_argument(f"--{name}", type=_positive, default=default, metavar="X")
     doctor = add("doctor", _doctor, text("cli.help_doctor"))
     doctor.add_argument("--json", action="store_true", help=text("cli.help_json"))
+    models = commands.add_parser("models", help=text("cli.help_models")).add_subparsers(metavar="VERB", required=True)
+    listed = models.add_parser("list", help=text("cli.help_models_list"), parents=[common])
+    listed.add_argument("--json", action="store_true", help=text("cli.help_json"))
+    listed.set_defaults(command=_models_list)
+    pulled = models.add_parser("pull", help=text("cli.help_models_pull"), parents=[common])
+    pulled.add_argument("name", metavar="NAME")
+    pulled.set_defaults(command=_models_pull)
     config = commands.add_parser("config", help=text("cli.help_config"))
     verbs = config.add_subparsers(metavar="VERB", required=True)
     check = verbs.add_parser("check", help=text("cli.help_check"), parents=[common])
@@ -184,7 +191,7 @@ def _say(args: argparse.Namespace) -> int:
         settings = settings.model_copy(update={"tts": settings.tts.model_copy(update={"voice": args.voice})})
     if args.out is not None and not args.out.absolute().parent.is_dir():
         raise Stop(text("cli.cannot_write", file=args.out, error=text("cli.no_folder")), FAILED)
-    return _alive(say_once(settings, args.text, args.out))
+    return _alive(say_once(settings, data_dir(), args.text, args.out))
 
 
 def _bench(args: argparse.Namespace) -> int:
@@ -226,6 +233,18 @@ def _doctor(args: argparse.Namespace) -> int:
     else:
         print("\n".join(as_lines(checks)))
     return FAILED if any(check.state == "down" for check in checks) else WELL
+
+
+def _models_list(args: argparse.Namespace) -> int:
+    from bot.models.terminal import list_models
+
+    return list_models(_load(args).settings, data_dir(), as_json=args.json)
+
+
+def _models_pull(args: argparse.Namespace) -> int:
+    from bot.models.terminal import pull_model
+
+    return _alive(pull_model(_load(args).settings, data_dir(), args.name))
 
 
 def _config_check(args: argparse.Namespace) -> int:

@@ -143,13 +143,13 @@ def _as_text(summary: dict[str, Any]) -> str:
 # ---------------------------------------------------------------------- say
 
 
-async def say_once(settings: Settings, said: str, out: Path | None) -> int:
+async def say_once(settings: Settings, data: Path, said: str, out: Path | None) -> int:
     """Speak once, to the sound card or a file, through the same path as live. Return the exit code."""
     clock = asyncio.get_running_loop().time
     problems: dict[str, Health] = {}
     board = Board(lambda message: None)
     try:
-        engines = build_engines(settings, board)
+        engines = build_engines(settings, board, data)
     except PromptError as error:
         print(error, file=sys.stderr)
         return BAD_USAGE
@@ -174,7 +174,7 @@ async def say_once(settings: Settings, said: str, out: Path | None) -> int:
             reply,
             brain=engines.brain,
             cutter=PhraseCutter(settings.persona.language),
-            gate=Gate().goes_out,
+            gate=Gate(settings.safety.strictness, own_words=settings.safety.blocked_words).goes_out,
             voice=engines.voice,
             stage=stage,
             tell=lambda message: None,

@@ -68,6 +68,18 @@ class Desk:
         """The newest turn records, newest first."""
         return self._aneeka.recorder.newest(limit)
 
+    async def models(self) -> dict[str, Any]:
+        """The models that can be had, and what this machine can bear."""
+        return await self._aneeka.shelf.models()
+
+    def pull_model(self, name: str) -> dict[str, Any]:
+        """Begin to fetch a model and put it in charge."""
+        return self._aneeka.shelf.pull(name)
+
+    async def cancel_model(self, name: str) -> dict[str, Any]:
+        """Stop fetching it."""
+        return await self._aneeka.shelf.cancel(name)
+
     def counters(self) -> dict[str, Any]:
         """Every counter of the interface page."""
         a = self._aneeka

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from pathlib import Path
 
 from bot.config.errors import ConfigErrors
 from bot.config.paths import data_dir
@@ -12,6 +13,8 @@ from bot.config.settings import Settings
 from bot.engines import PROMPTS, build_engines
 from bot.mind.prompts import PromptBook
 from bot.mind.templates import PromptError
+from bot.models.machine import this_machine
+from bot.models.wheels import engine_health
 from bot.stage.outputs import Outputs
 from bot.supervisor import Board
 from bot.texts import text
@@ -23,17 +26,20 @@ SIGNS = {"ok": "✔", "degraded": "!", "down": "✘", "off": "-"}
 
 async def examine(settings: Settings | None, problems: list[str]) -> list[Health]:
     """Return the health of every part; with a broken config (``settings`` is ``None``) only of what needs none."""
-    checks = [Health("python", "ok", f"{sys.version.split()[0]}, {sys.platform}"), _data_folder()]
+    folder, data = _data_folder()
+    checks = [Health("python", "ok", f"{sys.version.split()[0]}, {sys.platform}"), folder]
     if settings is None:
         config = [Health("config", "down", problem, text("doctor.config_repair")) for problem in problems]
         return [*config, *checks]
     checks.insert(0, Health("config", "ok"))
     checks.append(_port(settings))
+    machine = await asyncio.to_thread(this_machine)
+    checks.append(await asyncio.to_thread(engine_health, machine, wanted=settings.llm.engine == "llama"))
     clock = asyncio.get_running_loop().time
     board = Board(lambda message: None)
     try:
         PromptBook(PROMPTS, settings.persona.language, settings.persona.name)
-        engines = build_engines(settings, board)
+        engines = build_engines(settings, board, data)
         checks.append(Health("prompts", "ok"))
     except PromptError as error:
         return [*checks, Health("prompts", "down", str(error), text("doctor.prompts_repair"))]
@@ -60,11 +66,12 @@ def as_lines(checks: list[Health]) -> list[str]:
     return lines
 
 
-def _data_folder() -> Health:
+def _data_folder() -> tuple[Health, Path]:
     try:
-        return Health("data", "ok", str(data_dir()))
+        data = data_dir()
     except ConfigErrors as errors:
-        return Health("data", "down", str(errors), text("doctor.data_repair"))
+        return Health("data", "down", str(errors), text("doctor.data_repair")), Path()
+    return Health("data", "ok", str(data)), data
 
 
 def _port(settings: Settings) -> Health:

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.config.settings import Settings
+from bot.mind.demo.brain import MODEL, DemoBrain
 from bot.mind.llama import LlamaBrain
 from bot.mind.openai import OpenAIBrain
+from bot.mind.prompts import short_persona
+from bot.mind.stand_in import SleepingBrain
 from bot.mind.understudy import Understudy
+from bot.models import catalogue
 from bot.supervisor import Board, BrainLadder, VoiceLadder
 from bot.texts import text
-from bot.vocabulary import Brain, Health, Voice
+from bot.vocabulary import Health, Voice
 from bot.voice.captions_only import CaptionsOnly
 from bot.voice.espeak import EspeakVoice
 
 PROMPTS = Path(__file__).resolve().parent.parent / "prompts"
-DEMO_MODEL = Path(__file__).parent / "mind" / "demo" / "demo.gguf"
+DEMO_MODEL = MODEL
 
 
 class Part(Protocol):
@@ -49,15 +53,65 @@ class Engines:
     brain: BrainLadder
     voice: VoiceLadder
     parts: dict[str, Part]
+    local: LocalBrains
 
 
-def build_engines(settings: Settings, board: Board) -> Engines:
-    """Build what the settings ask for. Raises ``PromptError`` when the understudy's lines are broken."""
+class LocalBrains:
+    """Builds the brains that run on this machine; only the one in charge moves the ladder's light."""
+
+    def __init__(self, settings: Settings, ladder: BrainLadder, parts: dict[str, Part]) -> None:
+        self._settings = settings
+        self._ladder = ladder
+        self._parts = parts
+
+    def llama(self, path: Path) -> LlamaBrain:
+        """Return a brain of this model file, not yet started."""
+        llm = self._settings.llm
+        brain = LlamaBrain(
+            path,
+            context=llm.context,
+            gpu_layers=llm.gpu_layers,
+            threads=llm.threads,
+            on_health=lambda health: self._heard(brain, health),
+        )
+        return brain
+
+    def demo(self) -> DemoBrain:
+        """Return the built-in brain, not yet started. Raises ``PromptError``."""
+        brain = DemoBrain(self._persona(), on_health=lambda health: self._heard(brain, health), model=DEMO_MODEL)
+        return brain
+
+    def take_over(self, brain: LlamaBrain) -> Part | None:
+        """Put a brain in charge, with the built-in one behind it; return the one before, which is yours to close."""
+        before = self._parts.get("brain")
+        self._parts["brain"] = brain
+        if not isinstance(brain, DemoBrain) and "stand_in" not in self._parts and DEMO_MODEL.is_file():
+            demo = DemoBrain(self._persona(), on_health=lambda health: self._ladder.refresh(), model=DEMO_MODEL)
+            self._parts["stand_in"] = SleepingBrain(demo)
+        stand_in = self._parts.get("stand_in")
+        self._ladder.swap(brain, brain.health, stand_in if isinstance(stand_in, SleepingBrain) else None)
+        return before
+
+    def lack(self, why: Health) -> None:
+        """Show on the light that another brain than the one in charge was asked for, and why it is not there."""
+        self._ladder.lack(why)
+
+    def _heard(self, brain: LlamaBrain, health: Health) -> None:
+        if self._parts.get("brain") is brain:
+            self._ladder.on_health(health)
+
+    def _persona(self) -> str:
+        persona = self._settings.persona
+        return short_persona(PROMPTS, persona.language, persona.name)
+
+
+def build_engines(settings: Settings, board: Board, data: Path) -> Engines:
+    """Build what the settings ask for; models come from the data folder.
+
+    Raises ``PromptError`` when the understudy's lines are broken.
+    """
     understudy = Understudy(PROMPTS, settings.persona.language, settings.persona.name)
     parts: dict[str, Part] = {}
-
-    def brain_health(health: Health) -> None:
-        brain.on_health(health)
 
     def voice_health(health: Health) -> None:
         wanted = settings.tts.engine
@@ -67,8 +121,19 @@ def build_engines(settings: Settings, board: Board) -> Engines:
         else:
             voice.on_health(health)
 
-    first = _first_brain(settings, parts, board, brain_health)
-    brain = BrainLadder(first, understudy, understudy.rescue, board)
+    def server_health(health: Health) -> None:
+        if parts.get("brain") is server:
+            brain.on_health(health)
+
+    server = _server(settings, server_health)
+    if server is not None:
+        parts["brain"] = server
+    brain = BrainLadder(server, understudy, understudy.rescue, board)
+    local = LocalBrains(settings, brain, parts)
+    if settings.llm.engine == "llama":
+        _choose(settings, local, data)
+    elif server is None:
+        board.report(Health("brain", "ok", serving=understudy.name))
     espeak = EspeakVoice(
         settings.tts.voice if settings.tts.engine == "espeak" else "",
         settings.persona.language,
@@ -77,35 +142,49 @@ def build_engines(settings: Settings, board: Board) -> Engines:
     )
     missing: list[tuple[str, str, str]] = []
     missing += [(f"voice_{name}", name, espeak.name) for name in settings.tts.fallback if name != espeak.name]
-    missing += [(name, name, "page") for name in settings.avatar.outputs if name != "page"]
     for part, name, serving in missing:
         reason, repair = text("engines.not_yet", engine=name), text("engines.not_yet_repair", serving=serving)
         board.report(Health(part, "down", reason, repair, serving))
     voices: list[Voice] = [espeak]
     parts["voice"] = espeak
     voice = VoiceLadder(voices, CaptionsOnly(), board)
-    return Engines(brain, voice, parts)
+    return Engines(brain, voice, parts, local)
 
 
-def _first_brain(
-    settings: Settings, parts: dict[str, Part], board: Board, on_health: Callable[[Health], None]
-) -> Brain | None:
+def _server(settings: Settings, on_health: Callable[[Health], None]) -> OpenAIBrain | None:
     llm = settings.llm
-    if llm.engine == "openai":
-        server = OpenAIBrain(llm.base_url, llm.model, llm.api_key.get_secret_value(), on_health=on_health)
-        parts["brain"] = server
-        return server
-    if llm.engine == "understudy":
-        board.report(Health("brain", "ok", serving="understudy"))
+    if llm.engine != "openai":
         return None
-    path = DEMO_MODEL if llm.model == "demo" else Path(llm.model).expanduser()
-    if llm.model == "demo" and not path.is_file():
-        board.report(Health("brain", "ok", text("engines.no_demo"), text("engines.no_demo_repair"), "understudy"))
-        return None
-    if path.suffix.lower() != ".gguf":
-        reason = text("engines.unknown_model", model=llm.model)
-        board.report(Health("brain", "down", reason, text("engines.unknown_model_repair"), "understudy"))
-        return None
-    llama = LlamaBrain(path, context=llm.context, gpu_layers=llm.gpu_layers, threads=llm.threads, on_health=on_health)
-    parts["brain"] = llama
-    return llama
+    return OpenAIBrain(llm.base_url, llm.model, llm.api_key.get_secret_value(), on_health=on_health)
+
+
+def chosen_model(settings: Settings, data: Path) -> str:
+    """Return ``llm.model``, or the model that was chosen in the studio where the config names none."""
+    remembered = catalogue.in_use(data)
+    names_none = settings.llm.engine == "llama" and "model" not in settings.llm.model_fields_set
+    return remembered.name if names_none and remembered else settings.llm.model
+
+
+def _choose(settings: Settings, local: LocalBrains, data: Path) -> None:
+    """Put the brain in charge that was asked for, or the built-in one with the reason on the light."""
+    name = chosen_model(settings, data)
+    lacking: Health | None = None
+    path = Path(name).expanduser()
+    if name != "demo" and path.suffix.lower() != ".gguf":
+        try:
+            model = catalogue.find(name)
+            path = catalogue.place(model, data)
+            if not path.is_file():
+                reason, repair = text("models.not_here", title=model.title), text("models.pull_it", name=name)
+                lacking = Health("brain", "down", reason, repair)
+        except catalogue.UnknownModel as unknown:
+            lacking = Health("brain", "down", unknown.reason, unknown.repair)
+    if name != "demo" and not lacking:
+        local.take_over(local.llama(path))
+        return
+    if DEMO_MODEL.is_file():
+        local.take_over(local.demo())
+    elif not lacking:
+        lacking = Health("brain", "degraded", text("engines.no_demo"), text("engines.no_demo_repair"))
+    if lacking:
+        local.lack(lacking)

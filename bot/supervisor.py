@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Protocol
 
 from bot.texts import text
 from bot.vocabulary import (
@@ -28,6 +28,7 @@ from bot.vocabulary import (
 log = logging.getLogger(__name__)
 
 FAULT_S = 0.5
+CANCEL_S = 1.0
 VOICE_BACK_S = 3.0
 """How long a phrase waits for its voice to be restarted when no other voice is configured."""
 
@@ -71,9 +72,10 @@ class Keeper:
 
     async def close(self) -> None:
         """Cancel everything and wait for its end."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()  # in Python 3.11 wait_for loses one that comes just as its work ends
+            await asyncio.wait(list(self._tasks), timeout=CANCEL_S)
 
 
 async def for_ever(step: Callable[[], Awaitable[None]]) -> None:
@@ -86,21 +88,42 @@ async def for_ever(step: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(FAULT_S)
 
 
-class BrainLadder:
-    """The brain, and the understudy behind it: a dead or stalled brain never means dead air.
+class StandIn(Protocol):
+    """A humbler brain that is awake only while the first one cannot serve."""
 
-    Implements ``vocabulary.Brain``. Before the first word the understudy answers instead; after it, the understudy
+    name: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can answer now."""
+        ...
+
+    def want(self, wanted: bool) -> None:
+        """Wake it, or let it sleep."""
+        ...
+
+    def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
+        """Stream an answer."""
+        ...
+
+
+class BrainLadder:
+    """The brain, its stand-in and the understudy behind it: a dead or stalled brain never means dead air.
+
+    Implements ``vocabulary.Brain``. Before the first word the next one answers instead; after it, the understudy
     finds a way out of the sentence: nothing that was said is said again.
     """
 
     def __init__(self, first: Brain | None, understudy: Brain, rescue: Callable[[Cue], str], board: Board) -> None:
         self._first = first
+        self._stand_in: StandIn | None = None
         self._understudy = understudy
         self._rescue = rescue
         self._board = board
         self.name = (first or understudy).name
         self.served = self.name
         self._own = Health("brain", "off")
+        self._lacking: Health | None = None
         self.on_ready: Callable[[], object] = lambda: None
         """Called when the first brain has become able to serve."""
 
@@ -109,38 +132,67 @@ class BrainLadder:
         """Real size of the newest prompt; 0 while unknown."""
         return self._first.prompt_tokens if self._first else 0
 
+    def swap(self, first: Brain, own: Health, stand_in: StandIn | None = None) -> None:
+        """Put another brain in charge, with its health. Belongs between two replies: one in progress keeps its own."""
+        self._first, self._stand_in, self._lacking = first, stand_in, None
+        self.name = first.name
+        self._own = Health("brain", "off")
+        self.on_health(own)
+
+    def lack(self, why: Health) -> None:
+        """Show on the light that the brain in charge is not the one that was asked for, until the next ``swap``."""
+        self._lacking = replace(why, part="brain")
+        self.refresh()
+
     def on_health(self, health: Health) -> None:
         """Pass the first brain's own health on to the board, with who serves."""
         became_ready = health.state == "ok" and self._own.state != "ok"
         self._own = replace(health, part="brain")
+        if self._stand_in:
+            self._stand_in.want(health.state in ("degraded", "down"))
         if became_ready:
             self.on_ready()
-        serving = self.name if health.state == "ok" else self._understudy.name
-        self._board.report(replace(self._own, serving=serving))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Set the light again: who serves may have changed."""
+        serving = self.name if self._own.state == "ok" else self._behind()
+        self._board.report(replace(self._lacking or self._own, serving=serving))
+
+    def _behind(self) -> str:
+        """Return who answers while the first brain cannot."""
+        return self._stand_in.name if self._stand_in and self._stand_in.is_ready else self._understudy.name
 
     async def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
         """Stream an answer from the first brain that can give one."""
         said = False
-        if self._first is not None:
-            self.served = self._first.name
+        brains: list[Brain | StandIn] = [self._first] if self._first else []
+        if self._stand_in and self._stand_in.is_ready:
+            brains.append(self._stand_in)
+        for brain in brains:
+            self.served = brain.name
             try:
-                async with aclosing(self._first.think(prompt)) as pieces:
+                async with aclosing(brain.think(prompt)) as pieces:
                     async for piece in pieces:
                         said = True
                         yield piece
                 if said:
-                    self.on_health(self._own)
+                    if brain is self._first:
+                        self.refresh()
                     return
                 down = EngineDown(text("engines.empty_answer"))
             except EngineDown as failure:
                 down = failure
-            log.warning("brain %s failed: %s", self._first.name, down.reason)
-            if self._own.state == "ok":
-                failed = Health("brain", "degraded", down.reason, down.repair, self._understudy.name)
-                self._board.report(failed)
-        if said:
-            yield " " + self._rescue(prompt.cue)
-            return
+            except PromptTooLong:
+                if brain is self._first:
+                    raise
+                down = EngineDown(text("engines.outgrown"))
+            log.warning("brain %s failed: %s", brain.name, down.reason)
+            if brain is self._first and self._own.state == "ok":
+                self._board.report(Health("brain", "degraded", down.reason, down.repair, self._behind()))
+            if said:
+                yield " " + self._rescue(prompt.cue)
+                return
         self.served = self._understudy.name
         async with aclosing(self._understudy.think(prompt)) as pieces:
             async for piece in pieces:

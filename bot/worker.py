@@ -31,6 +31,8 @@ BACKOFF_S = (0.5, 30.0)
 PERMANENT_RETRY_S = 30.0
 DOWN_AFTER = 3
 """Failed lives in a row after which the part counts as down, though it is still tried."""
+BURIED_S = 1.5
+"""How long a child takes to be seen out at most."""
 LATE_S = 0.25
 """A timer of ours this late means that our own loop stood still (a suspended laptop): nobody is blamed for it."""
 ITEMS_AHEAD = 256
@@ -101,8 +103,9 @@ class Worker:
     async def close(self) -> None:
         """End the child: asked first, killed after one second."""
         if self._keeper:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
+            while not self._keeper.done():
+                self._keeper.cancel()  # in Python 3.11 wait_for loses one that comes just as the child ends
+                await asyncio.wait([self._keeper], timeout=BURIED_S)
             self._keeper = None
         self._say("off", text("worker.closed"))
 

@@ -11,12 +11,18 @@ from typing import Any
 import psutil
 import pytest
 
+from bot import engines
 from tests import tiny_gguf
 from tests.conftest import House, until
 
 GoLive = Callable[..., Awaitable[House]]
 SAYS = "Mundo feliz."
 """A model of this kind can say each byte once."""
+
+
+@pytest.fixture(autouse=True)
+def _without_a_demo_brain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "DEMO_MODEL", tmp_path / "no.gguf")
 
 
 @pytest.fixture

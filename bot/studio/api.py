@@ -7,10 +7,11 @@ from typing import Any, Protocol, get_args
 
 from aiohttp import web
 
+from bot.models.catalogue import UnknownModel
 from bot.studio.metrics import metrics_text
 from bot.studio.security import _dumps, refusal
 from bot.texts import text
-from bot.vocabulary import Role
+from bot.vocabulary import EngineDown, Role
 
 CHAT_LIMIT = 500
 OPERATOR_LIMIT = 2000
@@ -48,6 +49,18 @@ class House(Protocol):
 
     def turns(self, limit: int) -> list[dict[str, Any]]:
         """The newest turn records, newest first."""
+        ...
+
+    async def models(self) -> dict[str, Any]:
+        """The models that can be had, and what this machine can bear."""
+        ...
+
+    def pull_model(self, name: str) -> dict[str, Any]:
+        """Begin to fetch and use one; return its state. Raises ``UnknownModel``, ``EngineDown``."""
+        ...
+
+    async def cancel_model(self, name: str) -> dict[str, Any]:
+        """Stop fetching it; return its state. Raises ``UnknownModel``, ``EngineDown``."""
         ...
 
 
@@ -149,6 +162,22 @@ async def get_turns(request: web.Request) -> web.Response:
     return web.json_response(request.app[HOUSE].turns(int(given)), dumps=_dumps)
 
 
+async def get_models(request: web.Request) -> web.Response:
+    """``GET /api/models``."""
+    return web.json_response(await request.app[HOUSE].models(), dumps=_dumps)
+
+
+async def post_model(request: web.Request) -> web.Response:
+    """``POST /api/models/{name}/pull`` and ``POST /api/models/{name}/cancel``: the model's state."""
+    house, name = request.app[HOUSE], request.match_info["name"]
+    try:
+        if request.match_info["verb"] == "pull":
+            return web.json_response(house.pull_model(name), status=202, dumps=_dumps)
+        return web.json_response(await house.cancel_model(name), dumps=_dumps)
+    except EngineDown as down:
+        return refusal(404 if isinstance(down, UnknownModel) else 409, down.reason, down.repair)
+
+
 async def get_metrics(request: web.Request) -> web.Response:
     """``GET /metrics``: Prometheus text format 0.0.4."""
     house = request.app[HOUSE]
@@ -170,5 +199,7 @@ ROUTES = (
     web.post("/api/say", post_say),
     web.post("/api/control/{verb}", post_control),
     web.get("/api/turns", get_turns),
+    web.get("/api/models", get_models),
+    web.post("/api/models/{name}/{verb:pull|cancel}", post_model),
     web.get("/metrics", get_metrics),
 )

@@ -14,6 +14,7 @@ import { mountHealth } from "./health.js";
 import { followServer, loadTexts, mountSwitch } from "./language.js";
 import { mountLatency } from "./latency.js";
 import { connectLive } from "./live.js";
+import { mountModels } from "./models.js";
 import { mountNow } from "./now.js";
 import { mountSound } from "./sound.js";
 
@@ -27,6 +28,7 @@ const now = mountNow(chat.find);
 const answers = mountAnswers();
 const controls = mountControls();
 const sound = mountSound();
+const models = mountModels();
 const health = mountHealth();
 const counters = mountCounters();
 const latency = mountLatency();
@@ -53,8 +55,10 @@ const handlers = {
   health(message) {
     health.update(message);
     header.serving(message);
+    models.serving(message);
     sound.serving(message);
   },
+  model: (message) => models.update(message),
   counters: (message) => counters.show(message),
   state(message) {
     header.show(message);
@@ -73,6 +77,7 @@ async function restore(state) {
   addresses.show(state.obs);
   chat.restore(state.waiting);
   now.clear();
+  models.restore(state.brain);
   const newestFirst = await send("GET", `/api/turns?limit=${TURNS_RESTORED}`);
   if (!newestFirst) return;
   const turns = newestFirst.reverse();

@@ -1,0 +1,133 @@
+"""``aneeka models list`` and ``aneeka models pull NAME``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+from bot.config.settings import Settings
+from bot.engines import chosen_model
+from bot.models import catalogue
+from bot.models.catalogue import CATALOGUE, Model
+from bot.models.machine import Machine, this_machine
+from bot.models.pull import Progress, pull
+from bot.models.shelf import about, on_disk
+from bot.models.words import amount, duration, memory
+from bot.texts import text
+from bot.vocabulary import EngineDown
+
+WELL, FAILED, BAD_USAGE = 0, 1, 2
+LINE_S = 15.0
+"""How often a progress line is written where nobody watches (a file, a pipe)."""
+
+
+def list_models(settings: Settings, data: Path, *, as_json: bool) -> int:
+    """Print every model with size, licence, needs and what this machine can bear. Return the exit code."""
+    machine = this_machine()
+    in_use = chosen_model(settings, data) if settings.llm.engine == "llama" else ""
+    models = [*reversed(CATALOGUE)]
+    if as_json:
+        rows = [about(model, machine) | on_disk(model, data, in_use) for model in models]
+        found = {"ram_bytes": machine.ram_bytes, "card": machine.card, "card_bytes": machine.card_bytes}
+        print(json.dumps({"models": rows, "machine": found}, ensure_ascii=False))
+        return WELL
+    for model in models:
+        state = on_disk(model, data, in_use)["state"]
+        marks = [text(f"models.fit_{machine.fit(model)}"), text(f"models.state_{state}")]
+        if machine.recommended() is model:
+            marks.append(text("models.recommended"))
+        needs = text("models.needs", memory=memory(model.memory_bytes))
+        print(
+            f"{model.name:16} {amount(model.size_bytes):>7}  {needs}  {model.licence}  [{', '.join(model.languages)}]"
+        )
+        print(f"{'':16} {model.title}: {', '.join(filter(None, marks))}")
+    print(f"\n{_about(machine)}\n{text('models.how_to_pull', name=machine.recommended().name)}")
+    return WELL
+
+
+async def pull_model(settings: Settings, data: Path, name: str) -> int:
+    """Fetch one model with its progress on standard error. Return the exit code."""
+    try:
+        model = catalogue.find(name)
+    except catalogue.UnknownModel as unknown:
+        print(f"{unknown.reason} {unknown.repair}", file=sys.stderr)
+        return BAD_USAGE
+    meter = _Meter(model)
+    try:
+        if not catalogue.place(model, data).is_file():
+            async with aclosing(pull(model, data)) as steps:
+                async for progress in steps:
+                    meter.show(progress)
+    except EngineDown as down:
+        meter.end()
+        print(f"{down.reason} {down.repair}", file=sys.stderr)
+        return FAILED
+    except asyncio.CancelledError:
+        meter.end()
+        print(text("models.kept"), file=sys.stderr)
+        return FAILED
+    meter.end()
+    print(text("models.here", title=model.title, path=catalogue.place(model, data)))
+    print(_what_next(settings, data, model))
+    return WELL
+
+
+def _what_next(settings: Settings, data: Path, model: Model) -> str:
+    """Choose the first model that somebody fetches, where the config names none; return what to tell."""
+    chosen = chosen_model(settings, data)
+    if chosen == "demo" and settings.llm.engine == "llama" and "model" not in settings.llm.model_fields_set:
+        if this_machine().fit(model) != "too_big":
+            catalogue.remember(model, data)
+            return text("models.used_next")
+    elif chosen == model.name:
+        return text("models.used_next")
+    return text("models.how_to_use", name=model.name)
+
+
+def _about(machine: Machine) -> str:
+    ram = memory(machine.ram_bytes) if machine.ram_bytes else text("models.unknown_amount")
+    if not machine.card:
+        return text("models.machine_ram_only", ram=ram)
+    held = memory(machine.card_bytes) if machine.card_bytes else text("models.unknown_amount")
+    return text("models.machine", ram=ram, card=text("models.card", name=machine.card, memory=held))
+
+
+class _Meter:
+    """One line that is written over in a terminal; elsewhere a new line now and then."""
+
+    def __init__(self, model: Model) -> None:
+        self._title = model.title
+        self._live = sys.stderr.isatty()
+        self._width = 0
+        self._next_s = 0.0
+
+    def show(self, progress: Progress) -> None:
+        line = self._line(progress)
+        if self._live:
+            print("\r" + line.ljust(self._width), end="", file=sys.stderr, flush=True)
+            self._width = len(line)
+        elif time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + LINE_S
+            print(line, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._width:
+            print(file=sys.stderr)
+
+    def _line(self, progress: Progress) -> str:
+        if progress.step == "checking":
+            return text("models.checking", title=self._title)
+        figures = {
+            "title": self._title,
+            "done": amount(progress.done_bytes),
+            "total": amount(progress.total_bytes),
+            "percent": 100 * progress.done_bytes // max(1, progress.total_bytes),
+        }
+        if progress.left_s is None:
+            return text("models.downloading_first", **figures)
+        speed, left = amount(progress.bytes_per_s), duration(progress.left_s)
+        return text("models.downloading", **figures, speed=speed, left=left)

@@ -1,0 +1,93 @@
+"""The panel of real brains in a real browser: who thinks, what there is, a download with its cuts, and the change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from bot import engines
+from bot.models.catalogue import CATALOGUE, find
+from tests import tiny_gguf
+from tests.conftest import House, needs
+from tests.model_hub import Hub
+from tests.test_pages import OPTIONS, becomes
+
+GoLive = Callable[..., Awaitable[House]]
+MODEL = find("llama-3.1-8b-q8")
+ROW = f"#models [data-model='{MODEL.name}']"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    path = needs("chromium", "chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    hub = Hub()
+    hub.offer(MODEL, tiny_gguf.write(tmp_path / "real.gguf", says="Mundo feliz.").read_bytes())
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setattr(engines, "DEMO_MODEL", tiny_gguf.write(tmp_path / "demo.gguf", says="Soy."))
+    yield hub
+    hub.close()
+
+
+async def reads(page: Page, selector: str, words: str) -> None:
+    """Wait until an element shows these words."""
+    async with asyncio.timeout(20):
+        while words not in await page.inner_text(selector):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_real_brain_is_downloaded_and_used_from_the_studio(go_live: GoLive, browser: Browser, hub: Hub) -> None:
+    hub.hold_after = 100_000
+    house = await go_live(llm={"engine": "llama", "threads": 1, "gpu_layers": 0})
+    assert await house.aneeka.engines.parts["brain"].ready(60)
+    page = await browser.new_page(viewport={"width": 1280, "height": 900}, locale="es-ES")
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    await page.goto(house.aneeka.server.address())
+    await becomes(page, "window.aneeka && window.aneeka.connected")
+    await reads(page, "#engines", "cerebro de demostración")
+    await reads(page, "#models-now", "cerebro de demostración")
+    assert await page.locator("#models .model").count() == len(CATALOGUE)
+    assert await page.locator("#models-best .model").count() == 1
+    await page.click("#models-more summary")
+    row = await page.inner_text(ROW)
+    assert "8,5 GB" in row
+    assert MODEL.licence in row
+    assert "memoria" in row or "tarjeta" in row or "grande" in row
+    await page.click("#languages button:has-text('English')")
+    await reads(page, "#engines", "demo brain")
+    await reads(page, "#models-now", "demo brain")
+    await page.click(f"{ROW} [data-do=pull]")
+    await becomes(page, f"document.querySelector(\"{ROW}\").dataset.state === 'downloading'")
+    cancel = f"{ROW} [data-do=cancel]"
+    await page.focus(cancel)
+    async with asyncio.timeout(20):
+        while not hub.holding.is_set():
+            await asyncio.sleep(0.02)
+    assert await page.evaluate("document.activeElement.dataset.do") == "cancel", "news leave a focused button alone"
+    await page.keyboard.press("Enter")
+    await reads(page, f"{ROW} [data-do=pull]", "Resume")
+    assert await page.evaluate(f'document.querySelector("{ROW} progress").value') > 0
+    hub.go.set()
+    hub.closed.add(MODEL.repo)
+    await page.click(f"{ROW} [data-do=pull]")
+    await reads(page, f"{ROW} .error", "HF_TOKEN")
+    hub.closed.clear()
+    await page.click(f"{ROW} [data-do=pull]")
+    await reads(page, "#models-now", MODEL.title)
+    await reads(page, ROW, "In use")
+    await reads(page, "#engines", "local model")
+    assert not await page.is_visible(f"{ROW} .error")
+    assert problems == []
