@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -18,6 +19,7 @@ from typing import Any
 
 from avatar.lipsync import MouthTrack
 from avatar.performer import Performer
+from bot.bodies import build_bodies
 from bot.config.settings import Settings
 from bot.desk import Desk
 from bot.director import Director, DirectorRules
@@ -25,9 +27,10 @@ from bot.engines import PROMPTS, build_engines
 from bot.inbox import ChatRules, Inbox
 from bot.mind.memory import Memory
 from bot.mind.prompts import PromptBook, Situation
+from bot.models.shelf import Shelf
 from bot.recorder import Recorder, blank, turn_record
 from bot.reply import Outcome, Performance
-from bot.safety.gate import Gate
+from bot.safety.gate import Gate, filtered_line
 from bot.stage.browser import BrowserOutput
 from bot.stage.outputs import Outputs
 from bot.stage.playback import Stage
@@ -72,7 +75,6 @@ class Aneeka:
         self.desk = Desk(self)
         self.live = Live(self.desk.state)
         self.board = Board(self.live.tell)
-        self.gate = Gate()
         rules = ChatRules(
             names=(name,),
             max_age_s=chat.max_age_s,
@@ -87,8 +89,18 @@ class Aneeka:
         patience = DirectorRules(chat.window_s, chat.max_many, chat.idle_after_s, chat.idle_max_s)
         self.director = Director(self.inbox, patience, now)
         self.prompts = PromptBook(PROMPTS, language, name)
+        self.gate = Gate(
+            settings.safety.strictness,
+            own_words=settings.safety.blocked_words,
+            ignored_users=chat.ignored_users,
+            secrets=(self.prompts.persona,),
+            streamer=(settings.twitch.channel,) if settings.twitch.channel else (),
+        )
         self.memory = Memory()
-        self.engines = build_engines(settings, self.board)
+        self.engines = build_engines(settings, self.board, data)
+        self.bodies = build_bodies(settings, self.board, data, self.now)
+        self.engines.parts.update({name: body.part for name, body in self.bodies.items()})
+        self.shelf = Shelf(settings, data, self.engines.local, self._between_replies, self.live.tell)
         self.pages = Pages(
             self.desk.page_hello, lambda: self.stage.snapshot(), sound=settings.stage.sound in ("auto", "browser")
         )
@@ -123,6 +135,7 @@ class Aneeka:
         self._something = asyncio.Event()
         self._silent = asyncio.Event()
         self._silent.set()
+        self._afterwards: list[Callable[[], None]] = []
         self._keeper = Keeper()
         self._warming: asyncio.Task[None] | None = None
         self.stage.on_expression = lambda shown: self.performer.set_expression(shown, self.now())
@@ -151,6 +164,7 @@ class Aneeka:
         """End: silence, records on disk, children gone."""
         self.director.paused = True
         self.cut("closing")
+        await self.shelf.close()
         await self.rest(1.0)
         await self._keeper.close()
         await self.recorder.flush()
@@ -198,6 +212,8 @@ class Aneeka:
             self._last_heard_s = self.now()
             self._set_doing("idle")
             self.pages.show({"type": "card"})
+        while self._afterwards:
+            self._afterwards.pop(0)()
         self._warm()
 
     async def _perform(self, reply: Reply) -> Outcome:
@@ -211,6 +227,7 @@ class Aneeka:
                 brain=brain,
                 cutter=PhraseCutter(self.settings.persona.language, name=self.settings.persona.name),
                 gate=self._gate_out,
+                instead=lambda: filtered_line(self.phrases_blocked),
                 voice=self.engines.voice,
                 stage=self.stage,
                 tell=self.live.tell,
@@ -237,6 +254,13 @@ class Aneeka:
             return
         self._warming = self._keeper.keep(self.engines.brain.warm(self.prompts.warm_prompt(self.memory)))
 
+    def _between_replies(self, act: Callable[[], None]) -> None:
+        """Run this now, or as soon as the reply in progress has ended."""
+        if self.reply is None:
+            act()
+        else:
+            self._afterwards.append(act)
+
     async def warmed(self) -> None:
         """Wait until the brain has read ahead, if it is about to."""
         if self._warming is not None:
@@ -244,9 +268,14 @@ class Aneeka:
 
     async def _move(self) -> None:
         """Her body at 60 frames a second, while somebody watches."""
-        await self.pages.somebody()
+        if not self.bodies:
+            await self.pages.somebody()
         now = self.now()
-        self.pages.face(self.performer.frame(now, self.stage.mouth_now()).message())
+        face = self.performer.frame(now, self.stage.mouth_now())
+        self.pages.face(face.message())
+        for body in self.bodies.values():
+            mouth = self.stage.mouth_now(-body.offset_s) if body.offset_s else face.mouth
+            body.show(replace(face, mouth=mouth), now)
         self._frame_due = max(self._frame_due + FRAME_S, now)
         await asyncio.sleep(self._frame_due - now)
 
@@ -268,7 +297,10 @@ class Aneeka:
             roles = sorted(heard.person.roles) if heard.person else []
             shown = {"user": name, "roles": roles, "text": heard.text, "kind": heard.kind}
             self.live.tell({"type": "chat", "id": heard.id, **shown, "at_ms": round(time.time() * 1000)})
-        if self.inbox.add(heard, now, self.gate.comes_in(heard)) is not None:
+        blocked = self.gate.comes_in(heard)
+        if heard.person is not None:
+            heard = replace(heard, person=replace(heard.person, name=self.gate.safe_name(heard.person.name)))
+        if self.inbox.add(heard, now, blocked) is not None:
             return
         self._last_heard_s = now
         self.director.noticed(heard, now)

@@ -77,7 +77,9 @@ class Performance:
         voice: Voice,
         stage: Platform,
         tell: Tell,
+        instead: Callable[[], str] | None = None,
     ) -> None:
+        """``instead`` gives what she says in place of a phrase that the gate stops."""
         self.reply = reply
         self.brain = brain
         self.voice = voice
@@ -85,6 +87,7 @@ class Performance:
         self._now = asyncio.get_running_loop().time
         self._cutter = cutter
         self._gate = gate
+        self._instead = instead
         self._tell = tell
         self._phrases: asyncio.Queue[Phrase | None] = asyncio.Queue(WAITING_PHRASES)
         self._unvoiced = 0
@@ -140,6 +143,8 @@ class Performance:
         if reason is not None:
             self._blocked.append(reason)
             self._tell({"type": "blocked", "reply": self.reply.id, "reason": reason})
+            if self._instead is not None and reason != "empty":
+                await self._phrases.put(Phrase(self.reply.id, self._index, self._instead(), "neutral"))
             await self._phrases.put(None)
             return False
         mark(self.reply.marks, "first_phrase", self._now())

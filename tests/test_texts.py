@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import avatar
 import bot
 from bot.texts import table
 
@@ -29,7 +30,8 @@ def test_both_languages_say_it_with_the_same_values(key: str) -> None:
 
 
 def test_what_the_code_asks_for_exists_and_nothing_else_does() -> None:
-    source = "\n".join(file.read_text("utf-8") for file in Path(bot.__file__).parent.rglob("*.py"))
+    folders = [Path(package.__file__).parent for package in (bot, avatar)]
+    source = "\n".join(file.read_text("utf-8") for folder in folders for file in folder.rglob("*.py"))
     asked = set(re.findall(r"""["']([a-z_]+\.[a-z0-9_]+)["']""", source)) & set(KEYS)
     literal = set(re.findall(r"""\btext\(\s*["']([a-z_]+\.[a-z0-9_]+)["']""", source))
     built = set(re.findall(r"""["']([a-z_]+\.[a-z_]*)\{""", source))

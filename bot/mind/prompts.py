@@ -76,6 +76,11 @@ class PromptBook:
         asked = Message("user", f"{self.heard_lines(cue)}\n\n{instruction}")
         return Prompt((self._persona, *memory.messages(), asked), cue)
 
+    @property
+    def persona(self) -> str:
+        """The system prompt, which nobody is to hear."""
+        return self._persona.content
+
     def warm_prompt(self, memory: Memory) -> Prompt:
         """Return the beginning that the next prompt will share, whatever is heard: to be read ahead."""
         return Prompt((self._persona, *memory.messages()), Cue("idle", (), 0.0))

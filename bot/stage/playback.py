@@ -196,9 +196,9 @@ class Stage:
         """The audible position of the current reply, ``None`` between replies."""
         return self.output.played() if self.current is not None and self._final is None else None
 
-    def mouth_now(self) -> Any:
-        """Return the mouth's shape at the audible position (at rest between replies)."""
-        return self.mouth.at(-1 if self.position is None else self.position)
+    def mouth_now(self, ahead_s: float = 0.0) -> Any:
+        """Return the mouth's shape at the audible position or so long after it (at rest between replies)."""
+        return self.mouth.at(-1 if self.position is None else self.position + ahead_s * RATE_HZ)
 
     @property
     def rate_hz(self) -> int:

@@ -47,7 +47,18 @@ _EVENT_NAMES = {
     "announcement": ("announcement",),
     "other_event": ("goal", "watch_streak", "charity", "ad_break", "stream_online"),
 }
-_NO_GREETING = ("greet", "goodbye", "good_night", "back", "emotes", "laugh", "agree", "disagree", "op_say_hi", "op_start")
+_NO_GREETING = (
+    "greet",
+    "goodbye",
+    "good_night",
+    "back",
+    "emotes",
+    "laugh",
+    "agree",
+    "disagree",
+    "op_say_hi",
+    "op_start",
+)
 _NAMELESS = ("hype_train", "poll", "other_event", "announcement")
 _IDLE = (
     "idle_computer idle_question idle_memory idle_space idle_dilemma idle_body idle_cats idle_compliment "
@@ -198,7 +209,9 @@ class School:
         if intent.name == "statement" and self._chance.random() < 0.15:
             said = f"{said}, {grammar.spoken(intent, bot, self._chance)}"
         elif intent.name not in _NO_GREETING and self._chance.random() < 0.07:
-            said = f"{grammar.spoken(grammar.intents['greet'], bot, self._chance)}{self._chance.choice([',', ''])} {said}"
+            said = (
+                f"{grammar.spoken(grammar.intents['greet'], bot, self._chance)}{self._chance.choice([',', ''])} {said}"
+            )
         if intent.name == "unknown" and self._chance.random() < 0.25:
             words = said.split()
             long = [at for at, word in enumerate(words) if len(word) > 5]

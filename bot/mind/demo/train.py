@@ -27,7 +27,7 @@ TARGET = Path(__file__).with_name("demo.gguf")
 SEED = 20
 VOCABULARY = 2048
 VOCABULARY_LESSONS = 12_000
-STEPS = 5000
+STEPS = 5500
 BATCH_TOKENS = 1600
 POOL = 1024
 """Lessons that are sorted by length before they are cut into batches."""
