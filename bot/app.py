@@ -243,7 +243,7 @@ class Aneeka:
         if cue.mode == "say":
             return cue.heard[0].text
         now = self.now()
-        situation = Situation(self.inbox.chat_per_min(now), len(self.inbox.waiting(now)), now - self._last_heard_s)
+        situation = Situation(self.inbox.chat_per_min(now), self.inbox.chat_waiting, now - self._last_heard_s)
         prompt = self.prompts.build(cue, self.memory, situation)
         reply.marks.setdefault("prompt_ready", self.now())
         return replace(prompt, max_tokens=self.settings.llm.max_tokens, temperature=self.settings.llm.temperature)

@@ -126,7 +126,7 @@ def _summary(aneeka: Aneeka, took_s: float) -> dict[str, Any]:
     return {
         "took_s": round(took_s, 1),
         **aneeka.desk.counters(),
-        "chat_waiting": len(aneeka.inbox.waiting(aneeka.now())),
+        "chat_waiting": aneeka.inbox.chat_waiting,
         "turns_by_mode": dict(sorted(modes.items())),
         "cue_to_audible_ms": {f"p{p}": round(percentile(waits, p / 100), 1) for p in (50, 95)} if waits else {},
     }

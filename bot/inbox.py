@@ -194,6 +194,11 @@ class Inbox:
         """Whether chat is too quick to answer viewers one by one."""
         return self.chat_per_min(now) >= self.rules.busy_per_min
 
+    @property
+    def chat_waiting(self) -> int:
+        """How many chat messages wait."""
+        return len(self._chat)
+
     def waiting(self, now: float) -> list[tuple[Heard, float]]:
         """Chat that waits, best first, with its present score."""
         ranked = sorted(self._chat.values(), key=lambda w: -w.points)

@@ -1,8 +1,9 @@
 """Operator replies with and without a flood of recorded chat, and her memory meanwhile.
 
 ``python -m tests.bench.flood RECORDING.jsonl --seconds 300``: plays the recording through the whole program
-and sends the operator's words every few seconds; then the same without chat. Prints latencies from heard to audible,
-the resident memory by the minute, and whether every message is accounted for.
+and sends the operator's words every few seconds; then the same with one calm viewer whom she is answering when the
+operator speaks, and with nobody. Prints latencies from heard to audible, the resident memory by the minute, and whether
+every message is accounted for.
 """
 
 from __future__ import annotations
@@ -19,13 +20,19 @@ from bot.timing import percentile
 from tests.bench.program import Program, running
 
 EVERY_S = 6.0
+ANSWERING_S = 1.5
+"""How long she has been answering the calm viewer when the operator speaks."""
 
 
-def measure(program: Program, seconds: float) -> dict[str, object]:
+def measure(program: Program, seconds: float, *, viewer: bool = False) -> dict[str, object]:
     process = psutil.Process(program.process.pid)
     start, asked, memory = time.monotonic(), [], []
     cpu = process.cpu_times()
     while time.monotonic() - start < seconds:
+        if viewer:
+            said = {"user": f"viewer{len(asked)}", "text": f"Aneeka, cuéntame un chiste, el {len(asked)}"}
+            program.ask("POST", "/api/chat", said)
+            time.sleep(ANSWERING_S)
         asked.append(program.ask("POST", "/api/operator", {"text": f"¿Qué tal va la número {len(asked)}?"})["id"])
         memory.append(process.memory_info().rss / 2**20)
         time.sleep(EVERY_S)
@@ -62,8 +69,9 @@ def main() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as silence:
         silence.write('{"at_s": 0, "user": "a", "text": "!x"}\n{"at_s": 100000, "user": "a", "text": "!x"}\n')
         silence.flush()
-        with running("replay", silence.name) as program:
-            print(json.dumps({"without_chat": measure(program, min(args.seconds, 90))}), flush=True)
+        for name, viewer in (("calm_chat", True), ("without_chat", False)):
+            with running("replay", silence.name) as program:
+                print(json.dumps({name: measure(program, min(args.seconds, 90), viewer=viewer)}), flush=True)
 
 
 if __name__ == "__main__":
