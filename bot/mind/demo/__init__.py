@@ -1,1 +1,1 @@
-"""The brain in the box: a very small Llama of our own, trained on the line grammar here (see ``CARD.md``)."""
+"""The brain in the box: a very small Llama of our own, trained on the line grammar here (see ``train.py``)."""

@@ -1,7 +1,6 @@
 """Makes the demo brain again, from the line grammar to ``demo.gguf``.
 
-``uv run --group training python -m bot.mind.demo.train``: takes about MINUTES minutes on two cores; the same machine
-and versions give the same file, others one with the same scores within about two points.
+``uv run --group training python -m bot.mind.demo.train``: some 15 to 30 minutes on two cores, as busy as they are.
 """
 
 from __future__ import annotations
