@@ -3,7 +3,7 @@
 ``python -m tests.bench.gate FILE.csv [--json] [--out] [--strictness …]``: columns ``text``, ``label`` (empty or
 ``clean`` for a clean line, else a class) and ``language``. ``--out`` judges the lines as her own words.
 
-``python -m tests.bench.gate --own [--json]``: severe listed words in every evasion of ``gate_evasions`` and
+``python -m tests.bench.gate --own [--chat FOLDER] [--json]``: severe listed words in every evasion of ``gate_evasions`` and
 ``gate_heldout``, and clean lines: recorded chat where there is any, and what the demo brain's grammar says and hears.
 Recorded or written lines that are rightly stopped are told apart by ``gate_labels.txt``: a hash and a class each.
 """
@@ -30,7 +30,6 @@ from bot.vocabulary import Heard, Language, Phrase
 from tests.bench.gate_evasions import EVASIONS as KNOWN
 from tests.bench.gate_heldout import EVASIONS as HELD_OUT
 
-CHAT = Path("/work/shared/data/chat")
 LABELS = Path(__file__).with_name("gate_labels.txt")
 CLEAN = frozenset(("", "clean"))
 SHORTEST_TERM = 4
@@ -86,10 +85,10 @@ def severe_terms() -> list[Row]:
     ]
 
 
-def recorded() -> Iterator[Line]:
-    """Yield recorded chat, each text once; orders to bots and whole addresses are labelled by their look."""
+def recorded(folder: Path) -> Iterator[Line]:
+    """Yield the recorded chat of a folder, each text once; orders to bots and whole addresses are labelled by their look."""
     seen: set[str] = set()
-    for file in sorted(CHAT.glob("*.jsonl")):
+    for file in sorted(folder.glob("*.jsonl")):
         for row in file.read_text("utf-8").splitlines():
             said = json.loads(row)["text"]
             if said in seen:
@@ -114,10 +113,10 @@ def generated() -> Iterator[Line]:
             yield from (Line(text.replace("<", "").replace(">", ""), "", language, out=True) for text in said)
 
 
-def clean_lines() -> list[Line]:
+def clean_lines(chat: Path | None) -> list[Line]:
     """Return all clean lines, with those that are rightly stopped under their class."""
     known = labels()
-    lines = [*recorded(), *generated()]
+    lines = [*(recorded(chat) if chat else ()), *generated()]
     return [Line(one.text, known.get(hash_of(one.text), one.label), one.language, one.out) for one in lines]
 
 
@@ -169,7 +168,7 @@ def report(asked: argparse.Namespace) -> dict[str, Any]:
                 for row in csv.DictReader(file)
             ]
     else:
-        lines = clean_lines()
+        lines = clean_lines(asked.chat)
     tallies, mistaken = measure(gate, lines)
     told: dict[str, Any] = {"by_label": {label: tallies[label].summary() for label in sorted(tallies)}}
     by_language: dict[str, list[Line]] = {}
@@ -197,6 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.gate", description=__doc__)
     parser.add_argument("file", nargs="?", metavar="FILE.csv")
     parser.add_argument("--own", action="store_true")
+    parser.add_argument("--chat", type=Path, metavar="FOLDER", help="recorded chat (*.jsonl), with --own")
     parser.add_argument("--out", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--strictness", choices=("family", "standard", "relaxed"), default="standard")
