@@ -3,8 +3,9 @@
 ``python -m tests.bench.gate FILE.csv [--json] [--out] [--strictness …]``: columns ``text``, ``label`` (empty or
 ``clean`` for a clean line, else a class) and ``language``. ``--out`` judges the lines as her own words.
 
-``python -m tests.bench.gate --own [--chat FOLDER] [--json]``: severe listed words in every evasion of ``gate_evasions`` and
-``gate_heldout``, and clean lines: recorded chat where there is any, and what the demo brain's grammar says and hears.
+``python -m tests.bench.gate --own [--chat FOLDER] [--json]``: severe listed words in every evasion of
+``gate_evasions`` and ``gate_heldout``, and clean lines: the folder's recorded chat, and what the demo brain's grammar
+says and hears.
 Recorded or written lines that are rightly stopped are told apart by ``gate_labels.txt``: a hash and a class each.
 """
 
@@ -86,7 +87,7 @@ def severe_terms() -> list[Row]:
 
 
 def recorded(folder: Path) -> Iterator[Line]:
-    """Yield the recorded chat of a folder, each text once; orders to bots and whole addresses are labelled by their look."""
+    """Yield the chat of a folder, each text once; orders to bots and whole addresses are labelled by their look."""
     seen: set[str] = set()
     for file in sorted(folder.glob("*.jsonl")):
         for row in file.read_text("utf-8").splitlines():
