@@ -380,6 +380,6 @@ def test_hostile_text_takes_bounded_time(text: str) -> None:
 @settings(max_examples=150, deadline=None)
 def test_no_text_breaks_the_gate(text: str) -> None:
     gate = Gate()
-    gate.comes_in(chat(text))
-    gate.safe_name(text)
-    said(gate, text, text)
+    for reason in (gate.comes_in(chat(text)), said(gate, text, text)):
+        assert reason is None or reason
+    assert gate.safe_name(text) or not text.strip()
