@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -120,7 +119,7 @@ class MouthTrack:
         self._hold_s = 0.0
         self._samples = 0
         self._rest: Pcm = np.zeros(0, np.int16)
-        self._energy: list[float] = []
+        self._energy: Floats = np.zeros(0)
         self._loudness = 0.0
 
     def add(self, at: int, shapes: Sequence[Shape], pcm: Pcm, last: bool) -> None:
@@ -166,7 +165,8 @@ class MouthTrack:
         self._rest = sound[whole:]
         if whole:
             blocks = sound[:whole].astype(np.float32).reshape(-1, self._step)
-            self._energy += (np.einsum("ij,ij->i", blocks, blocks) / (self._step * 32768.0**2)).tolist()
+            heard = np.einsum("ij,ij->i", blocks, blocks) / (self._step * 32768.0**2)
+            self._energy = np.concatenate((self._energy, heard))
 
     def _settle(self, shape: Shape) -> None:
         """Take the next shape; the one before it has its end now, and so its movements are certain."""
@@ -212,7 +212,7 @@ class MouthTrack:
             energy = self._energy
             if len(self._rest):
                 left = self._rest.astype(np.float64) / 32768
-                energy = [*energy, float(np.dot(left, left)) / len(left)]
+                energy = np.append(energy, np.dot(left, left) / len(left))
             end = -(-self._samples // self._step)
         else:
             energy = self._energy
@@ -244,11 +244,12 @@ class MouthTrack:
                 certain_s = min(certain_s, start_s + lasts_s / 2 - LEAD_S)
         return int(certain_s / STEP_S)
 
-    def _mix(self, shapes: Floats, loudness: Sequence[float]) -> Floats:
+    def _mix(self, shapes: Floats, loudness: Floats) -> Floats:
         """Scale shapes by the loudness and, where shapes are unknown, let the loudness itself open the mouth."""
         rows = shapes[:, :7]
-        rows[:, 0] *= [QUIET + (1 - QUIET) * near for near in loudness[: len(rows)]]
-        for index, (target, unknown) in enumerate(zip(loudness[AHEAD_ROWS:], shapes[:, 7].tolist(), strict=True)):
+        rows[:, 0] *= QUIET + (1 - QUIET) * loudness[: len(rows)]
+        ahead = loudness[AHEAD_ROWS:].tolist()
+        for index, (target, unknown) in enumerate(zip(ahead, shapes[:, 7].tolist(), strict=True)):
             self._loudness += (target - self._loudness) * (_RISE if target > self._loudness else _FALL)
             if unknown:
                 rows[index, 0] += unknown * self._loudness
@@ -259,12 +260,14 @@ class MouthTrack:
         return rows.round(4)
 
 
-def _loudness(energy: Sequence[float], begin: int, end: int) -> list[float]:
+def _loudness(energy: Floats, begin: int, end: int) -> Floats:
     """Return the loudness 0..1 at rows ``begin`` to ``end + AHEAD_ROWS``, over 20 ms around each; silence outside."""
-    known = [0.0] * (begin == 0) + list(energy[max(begin - 1, 0) : end + AHEAD_ROWS])
-    known += [0.0] * (end - begin + AHEAD_ROWS + 1 - len(known))
-    decibels = [10 * math.log10(max((before + after) / 2, 1e-12)) for before, after in pairwise(known)]
-    return [min(max((level - FLOOR_DB) / RANGE_DB, 0.0), 1.0) ** CURVE for level in decibels]
+    known = np.zeros(end - begin + AHEAD_ROWS + 1)
+    heard = energy[max(begin - 1, 0) : end + AHEAD_ROWS]
+    known[begin == 0 :][: len(heard)] = heard
+    decibels = 10 * np.log10(np.maximum((known[:-1] + known[1:]) / 2, 1e-12))
+    near: Floats = np.minimum(np.maximum((decibels - FLOOR_DB) / RANGE_DB, 0.0), 1.0) ** CURVE
+    return near
 
 
 def _blend(eases: Sequence[_Ease], times_s: Floats) -> Floats:

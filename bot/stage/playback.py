@@ -107,7 +107,8 @@ class Stage:
         pcm = sound.pcm if native else line.resampler.resample_chunk(sound.pcm, last=sound.last)
         words = [Word(line.at + round(w.at * scale), w.start, w.end) for w in sound.words]
         shapes = [Shape(line.at + round(s.at * scale), s.viseme) for s in sound.shapes]
-        dry = self.output.played() >= self._written
+        position = self.output.played()
+        dry = position >= self._written
         line.words += words
         line.samples += len(pcm)
         line.complete = sound.last
@@ -121,15 +122,15 @@ class Stage:
             self._put({"type": "words", "serial": self._serial, "index": phrase.index, "words": spots})
         line.unmouthed.append(pcm)
         line.shapes += shapes
-        self._lip_sync(line)
+        self._lip_sync(line, position)
         if dry or words or sound.last:
             self._changed.set()
 
-    def _lip_sync(self, line: Line) -> None:
+    def _lip_sync(self, line: Line, position: int) -> None:
         """Move the mouth track on when it is needed soon, and at the end of a phrase: few long steps cost least."""
         if not line.unmouthed:
             return
-        if not line.complete and self._rows * STEP - self.output.played() > MOUTH_LEAD:
+        if not line.complete and self._rows * STEP - position > MOUTH_LEAD:
             return
         self.mouth.add(line.at, line.shapes, np.concatenate(line.unmouthed), line.complete)
         line.shapes, line.unmouthed = [], []
@@ -242,7 +243,7 @@ class Stage:
             self._mark_first(reply, position)
             self._announce(reply, position)
             if self._lines:
-                self._lip_sync(self._lines[-1])
+                self._lip_sync(self._lines[-1], position)
             if self._ended and position >= self._written:
                 mark(reply.marks, "last_audible", self._clock())
                 self._over.set()

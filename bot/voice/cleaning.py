@@ -26,6 +26,7 @@ _FACES = sorted(
     key=len,
     reverse=True,
 )
+_FACE_STARTS = frozenset(face[0] for face in _FACES)
 _MOUTHS_AFTER_A_WORD = (")", "D", "P", "p", "v", "V", "-)", "-D", "-P", "'(", "(")
 _WORD_CLOSERS = ")\"'”’»"
 _URL_STARTS = ("http://", "https://", "www.")
@@ -134,11 +135,12 @@ class Cleaner:
             face = self._face(raw)
             if face != _NOT_THERE:
                 return face
-        if not self._before.isalnum():
-            if not self._final and any(start.startswith(raw.lower()) and start != raw.lower() for start in _URL_STARTS):
+        if char in "hHwW" and not self._before.isalnum():
+            lower = raw.lower()
+            if not self._final and any(start.startswith(lower) and start != lower for start in _URL_STARTS):
                 return None
             for start in _URL_STARTS:
-                if raw.lower().startswith(start):
+                if lower.startswith(start):
                     return len(start), list(raw[: len(start)])
         if char == "*":
             return self._star(raw)
@@ -183,6 +185,8 @@ class Cleaner:
 
     def _face(self, raw: str) -> _Step:
         """Take out an emoticon (or not there)."""
+        if raw[0] not in _FACE_STARTS:
+            return _NOT_THERE
         if not self._final and any(face.startswith(raw) and face != raw for face in _FACES):
             return None
         for face in _FACES:

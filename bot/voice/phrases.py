@@ -22,6 +22,7 @@ _ENDS = ".!?…‼⁉⁈。！？"
 _PAUSES = ",;:"
 _CLOSERS = "\"'”’»)›"
 _OPENERS = "¿¡\"'“‘«(‹"
+_MARKS = _CLOSERS + _ENDS + _PAUSES
 _DASHES = (" -", " –", " —")
 _LEADING_JUNK = _ENDS + _PAUSES + "”’»)›–—"
 
@@ -124,7 +125,9 @@ class PhraseCutter:
         """Tell whether a phrase ends with ``text``; ``ahead`` is the character after it, empty while unknown."""
         if eager and ahead == " " and text.endswith(_DASHES):
             return _letters(text) >= _EARLY_LETTERS
-        stem = text.rstrip(_CLOSERS + _ENDS + _PAUSES)
+        if text[-1:] not in _MARKS:
+            return False
+        stem = text.rstrip(_MARKS)
         marks = text[len(stem) :].strip(_CLOSERS)
         if not marks or not _speakable(stem):
             return False
@@ -181,11 +184,11 @@ class PhraseCutter:
 
 
 def _speakable(text: str) -> bool:
-    return any(c.isalnum() for c in text)
+    return any(map(str.isalnum, text))
 
 
 def _letters(text: str) -> int:
-    return sum(c.isalpha() for c in text)
+    return sum(map(str.isalpha, text))
 
 
 def _is_url(word: str) -> bool:
