@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from bot.mind.demo.tokenizer import CONTROL, TEMPLATE, Vocabulary
 
 EPSILON = 1e-5
-ROPE_BASE = 10_000.0
+ROPE_BASE = 500_000.0
+"""As in Llama 3: more pairs hardly turn over the length of a prompt, so that tokens can be found again."""
 CONTEXT = 2048
 """Positions that the file promises; lessons are mostly shorter than 300."""
 
