@@ -50,6 +50,8 @@ class Heard:
     person: Person | None = None
     event: str = ""
     """For ``kind == "event"``: which one, such as ``raid``."""
+    priority: int = 0
+    """For events: a higher one is answered first."""
 
 
 @dataclass(frozen=True, slots=True)
