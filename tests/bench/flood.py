@@ -1,8 +1,9 @@
 """Operator replies with and without a flood of recorded chat, and her memory meanwhile.
 
-``python -m tests.bench.flood RECORDING.jsonl --seconds 300``: plays the recording through the whole program
+``python -m tests.bench.flood RECORDING.jsonl --seconds 300 [--paced]``: plays the recording through the whole program
 and sends the operator's words every few seconds; then the same with one calm viewer whom she is answering when the
-operator speaks, and with nobody. Prints latencies from heard to audible, the resident memory by the minute, and whether
+operator speaks, and with nobody. ``--paced``: she thinks with a brain as slow as a real one, not with the understudy,
+whose whole reply takes 5 ms. Prints latencies from heard to audible, the resident memory by the minute, and whether
 every message is accounted for.
 """
 
@@ -12,11 +13,13 @@ import argparse
 import json
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
 
 from bot.timing import percentile
+from tests.bench.paced_brain import paced_brain
 from tests.bench.program import Program, running
 
 EVERY_S = 6.0
@@ -56,8 +59,14 @@ def main() -> None:
     parser.add_argument("recording", type=Path)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--speed", default="1")
+    parser.add_argument("--paced", action="store_true")
     args = parser.parse_args()
-    with running("replay", str(args.recording), "--speed", args.speed) as program:
+    with paced_brain() if args.paced else nullcontext({}) as brain:
+        compare(args, brain)
+
+
+def compare(args: argparse.Namespace, brain: dict[str, str]) -> None:
+    with running("replay", str(args.recording), "--speed", args.speed, **brain) as program:
         flooded = measure(program, args.seconds)
         state = program.ask("GET", "/api/state")
         counters = state["counters"]
@@ -70,7 +79,7 @@ def main() -> None:
         silence.write('{"at_s": 0, "user": "a", "text": "!x"}\n{"at_s": 100000, "user": "a", "text": "!x"}\n')
         silence.flush()
         for name, viewer in (("calm_chat", True), ("without_chat", False)):
-            with running("replay", silence.name) as program:
+            with running("replay", silence.name, **brain) as program:
                 print(json.dumps({name: measure(program, min(args.seconds, 90), viewer=viewer)}), flush=True)
 
 
