@@ -1,0 +1,1 @@
+"""The dialogues of ``aneeka setup``: each step asks, tests the answers, and only then saves them."""
