@@ -16,12 +16,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bot import __version__, texts
+from bot import __version__, redaction, texts
 from bot.config import ConfigErrors, Loaded, data_dir, load, show
 from bot.texts import text
 from bot.vocabulary import Language
 
 WELL, FAILED, BAD_USAGE = 0, 1, 2
+STEPS = ("twitch", "vtube-studio")
+"""Of ``aneeka setup``, in the order in which they are asked for when none is named."""
 
 
 class Stop(Exception):
@@ -40,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal or file that has no sign for something must not end her
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    redaction.install()
     try:
         return int(args.command(args))
     except Stop as stop:
@@ -98,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
         ("speech-speed", 2.0),
     ):
         bench.add_argument(f"--{name}", type=_positive, default=default, metavar="X")
+    setup = add("setup", _setup, text("cli.help_setup"))
+    setup.add_argument("step", nargs="?", choices=STEPS, help=text("cli.help_setup_step"))
     doctor = add("doctor", _doctor, text("cli.help_doctor"))
     doctor.add_argument("--json", action="store_true", help=text("cli.help_json"))
     models = commands.add_parser("models", help=text("cli.help_models")).add_subparsers(metavar="VERB", required=True)
@@ -216,6 +221,23 @@ def _bench(args: argparse.Namespace) -> int:
         for name, value in figures.items():
             print(f"{name:30} {value}")
     return WELL
+
+
+def _setup(args: argparse.Namespace) -> int:
+    from bot.setup.terminal import Terminal
+    from bot.setup.twitch import setup_twitch
+    from bot.setup.vtube_studio import setup_vtube_studio
+
+    terminal = Terminal()
+    steps = {"twitch": setup_twitch, "vtube-studio": setup_vtube_studio}
+    if args.step:
+        return steps[args.step](_load(args), data_dir(), terminal)
+    results = [
+        steps[step](_load(args), data_dir(), terminal)
+        for step in STEPS
+        if terminal.agrees(text("cli.setup_now", step=step))
+    ]
+    return max(results, default=WELL)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -5,14 +5,17 @@ No clock inside: every method takes ``now`` in seconds of one monotonic clock.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bot.event_lane import EventLane, EventRule
 from bot.likeness import Repeats, plain, remember
 from bot.vocabulary import Heard, Person
+from bot.withdrawal import Unwanted, Withdrawal
 
 Dropped = Callable[[str, str], None]
 """Called with the id of a dropped message and the reason."""
@@ -23,7 +26,6 @@ KNOWN_BOTS = frozenset(
 )
 RATE_WINDOW_S = 20.0
 OPERATOR_WAITING = 16
-EVENTS_WAITING = 64
 REMEMBERED_IDS = 20_000
 REMEMBERED_PEOPLE = 5_000
 FRESHNESS_PER_S = 0.1
@@ -60,6 +62,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Known:
+    name: str = ""
     unanswered: int = 0
     cool_until: float = 0.0
 
@@ -71,17 +74,25 @@ class Inbox:
     ``received == answered + sum(dropped.values()) + waiting`` for chat.
     """
 
-    def __init__(self, rules: ChatRules, on_drop: Dropped, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        rules: ChatRules,
+        on_drop: Dropped,
+        seed: int | None = None,
+        events: Mapping[str, EventRule] | None = None,
+    ) -> None:
+        """``events``: how each kind of channel event waits, by its name."""
         self.rules = rules
         self._on_drop = on_drop
         self._random = random.Random(seed)
         self._names = tuple(plain(name) for name in rules.names)
         self._ignored = frozenset(plain(user) for user in rules.ignored_users)
         self._operator: deque[Heard] = deque()
-        self._events: deque[Heard] = deque()
+        self._events = EventLane(events or {}, self._drop)
+        self._looked_at = 0.0
         self._chat: dict[str, _Waiting] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._withdrawn: OrderedDict[str, None] = OrderedDict()
+        self.unwanted = Unwanted()
         self._people: OrderedDict[str, _Known] = OrderedDict()
         self._repeats = Repeats(rules.repeat_window_s)
         self._arrivals: deque[float] = deque()
@@ -90,6 +101,7 @@ class Inbox:
         self.answered = 0
         self.events_received = 0
         self.dropped: Counter[str] = Counter()
+        self.events_dropped: Counter[str] = Counter()
 
     # ------------------------------------------------------------------ coming in
 
@@ -103,18 +115,21 @@ class Inbox:
             self._on_drop(heard.id, "duplicate")
             return "duplicate"
         remember(self._seen, heard.id, None, REMEMBERED_IDS)
+        if self.unwanted.takes(heard, now):
+            blocked = "withdrawn"
         if heard.kind == "chat":
             self.received += 1
             return self._add_chat(heard, now, blocked)
+        self.events_received += heard.kind == "event"
         if blocked is not None:
             self._drop(heard, blocked)
             return blocked
         if heard.kind == "event":
-            self.events_received += 1
-        lane, limit = (self._events, EVENTS_WAITING) if heard.kind == "event" else (self._operator, OPERATOR_WAITING)
-        lane.append(heard)
-        if len(lane) > limit:
-            self._drop(lane.popleft(), "crowded_out")
+            self._events.add(heard)
+            return None
+        self._operator.append(heard)
+        if len(self._operator) > OPERATOR_WAITING:
+            self._drop(self._operator.popleft(), "crowded_out")
         return None
 
     def _add_chat(self, heard: Heard, now: float, blocked: str | None) -> str | None:
@@ -144,8 +159,6 @@ class Inbox:
     def _unfit(self, heard: Heard, folded: str, now: float) -> str | None:
         person = heard.person
         name = plain(person.name) if person else ""
-        if heard.id in self._withdrawn:
-            return "withdrawn"
         if person and ("bot" in person.roles or person.name.casefold() in KNOWN_BOTS):
             return "bot"
         if name and name in self._names:
@@ -217,15 +230,23 @@ class Inbox:
     def next_change(self, now: float) -> float | None:
         """When, without new messages, a waiting message next becomes ready (``None``: never)."""
         ends = [self._person(w.heard.person).cool_until for w in self._chat.values()]
-        return min((end for end in ends if now < end < float("inf")), default=None)
+        event = self._events.next_change(now, self._calm_at(now))
+        return min((end for end in (*ends, event) if end is not None and now < end < float("inf")), default=None)
+
+    def _calm_at(self, now: float) -> float:
+        """When chat, if nobody wrote any more, would no longer be busy."""
+        if not self.busy(now):
+            return now
+        fewest = math.ceil(self.rules.busy_per_min * RATE_WINDOW_S / 60.0)
+        return self._arrivals[-fewest] + RATE_WINDOW_S + 0.001
 
     def first_operator(self) -> Heard | None:
         """The operator's oldest waiting words."""
         return self._operator[0] if self._operator else None
 
     def first_event(self) -> Heard | None:
-        """The oldest waiting event."""
-        return self._events[0] if self._events else None
+        """The event to be answered first, as of the last ``expire``."""
+        return self._events.best(self._looked_at, self.busy(self._looked_at))
 
     # ------------------------------------------------------------------ going out
 
@@ -233,15 +254,20 @@ class Inbox:
         """Remove what is going to be answered now; its viewers' cooldown runs until she has finished."""
         for heard in chosen:
             self._chat.pop(heard.id, None)
-            for lane in (self._operator, self._events):
-                if heard in lane:
-                    lane.remove(heard)
+            if heard in self._operator:
+                self._operator.remove(heard)
+            if heard in self._events:
+                self._events.take(heard)
             if heard.kind == "chat":
                 self._person(heard.person).cool_until = float("inf")
 
     def finished(self, chosen: Iterable[Heard], said: bool, now: float) -> None:
         """She has finished with these: the cooldown starts; ``said``: something of the answer was heard."""
         for heard in chosen:
+            if heard.kind == "event":
+                self._events.finished(heard, said, now)
+                if not said:
+                    self._drop(heard, "withdrawn" if heard.id in self.unwanted else "unsaid")
             if heard.kind != "chat":
                 continue
             known = self._person(heard.person)
@@ -250,37 +276,46 @@ class Inbox:
                 known.unanswered = 0
                 self.answered += 1
             else:
-                self._drop(heard, "withdrawn" if heard.id in self._withdrawn else "unsaid")
+                self._drop(heard, "withdrawn" if heard.id in self.unwanted else "unsaid")
 
     def put_back(self, chosen: Iterable[Heard], now: float) -> None:
         """Nothing of the answer was heard: let these wait again, but for what was withdrawn."""
         for heard in chosen:
+            wanted = heard.id not in self.unwanted
             if heard.kind == "chat":
                 known = self._person(heard.person)
                 known.cool_until = now
-                if heard.id in self._withdrawn:
-                    self._drop(heard, "withdrawn")
-                else:
+                if wanted:
                     self._wait(heard, plain(heard.text), known, now)
-            elif heard.kind == "event":
-                self._events.appendleft(heard)
+            elif heard.kind == "event" and wanted:
+                self._events.put_back(heard)
+            elif heard.kind == "operator" and wanted:
+                self._operator.appendleft(heard)
+            if not wanted:
+                self._drop(heard, "withdrawn")
 
     def withdraw(self, heard_id: str) -> bool:
-        """A moderator took it back: it leaves, also if it comes again later. Return whether it was waiting."""
-        remember(self._withdrawn, heard_id, None, REMEMBERED_IDS)
-        waiting = self._chat.pop(heard_id, None)
-        if waiting is not None:
-            self._drop(waiting.heard, "withdrawn")
-        for lane in (self._events, self._operator):
-            for heard in [h for h in lane if h.id == heard_id]:
-                lane.remove(heard)
-                self._drop(heard, "withdrawn")
-                return True
-        return waiting is not None
+        """A moderator took one message back: see ``take_back``. Return whether it was waiting."""
+        return bool(self.take_back(Withdrawal(frozenset((heard_id,)))))
 
-    def is_withdrawn(self, heard_id: str) -> bool:
-        """Whether a moderator took this back."""
-        return heard_id in self._withdrawn
+    def take_back(self, what: Withdrawal) -> frozenset[str]:
+        """These leave, also if they come again later, or only come later. Return the ids of those that waited."""
+        waiting = (*(w.heard for w in self._chat.values()), *self._events, *self._operator)
+        gone = [heard for heard in waiting if what.takes(heard)]
+        ids = frozenset(heard.id for heard in gone)
+        self.unwanted.bury(what.ids | ids)
+        for heard in gone:
+            if heard.kind == "chat":
+                del self._chat[heard.id]
+            else:
+                (self._events if heard.kind == "event" else self._operator).remove(heard)
+            self._drop(heard, "withdrawn")
+        return ids
+
+    def name_of(self, person_id: str) -> str:
+        """Return the name under which this person last wrote something fit to be answered, if any."""
+        known = self._people.get(person_id)
+        return known.name if known else ""
 
     def expire(self, now: float, held: str | None = None) -> None:
         """Drop what is too old to be answered; ``held`` names why she does not speak at present, if so."""
@@ -288,13 +323,16 @@ class Inbox:
         for waiting in [w for w in self._chat.values() if w.heard.at_s < limit]:
             del self._chat[waiting.heard.id]
             self._drop(waiting.heard, held or ("too_old" if waiting.cooled else "cooldown"))
-        for lane in (self._operator, self._events):
-            while lane and lane[0].at_s < now - 3 * self.rules.max_age_s:
-                self._drop(lane.popleft(), held or "too_old")
+        while self._operator and self._operator[0].at_s < now - 3 * self.rules.max_age_s:
+            self._drop(self._operator.popleft(), held or "too_old")
+        self._looked_at = now
+        self._events.expire(now, held, self.busy(now))
 
     def _drop(self, heard: Heard, reason: str) -> None:
         if heard.kind == "chat":
             self.dropped[reason] += 1
+        elif heard.kind == "event":
+            self.events_dropped[reason] += 1
         self._on_drop(heard.id, reason)
 
     def _person(self, person: Person | None) -> _Known:
@@ -302,6 +340,7 @@ class Inbox:
         known = self._people.get(key)
         if known is None:
             known = _Known()
+        known.name = person.name if person else ""
         remember(self._people, key, known, REMEMBERED_PEOPLE)
         return known
 

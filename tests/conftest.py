@@ -16,6 +16,8 @@ from bot import texts
 from bot.app import Aneeka
 from bot.config.settings import Settings
 
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"  # no test may touch a developer's own
+
 
 class House:
     """She, live on a free port, and a client with her token."""

@@ -6,6 +6,8 @@ A section is a class and a key is a field: ``[avatar.vmc]`` is ``Settings().avat
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
@@ -34,6 +36,7 @@ MIN_TOKEN_CHARACTERS = 16
 """The shortest studio token that may guard a studio which other machines can reach."""
 
 VoiceEngine = Literal["espeak", "azure", "xtts", "openai"]
+EventChoice = Literal["never", "always", "maybe", "always template", "always brain", "maybe template", "maybe brain"]
 
 
 class Section(BaseModel):
@@ -136,11 +139,34 @@ class Stage(Section):
     record: Text = Field(default="", description="folder for what she said, one WAV a reply; empty = not recorded")
 
 
+class Page(Section):
+    """Her own page, in OBS."""
+
+    folder: Text = Field(
+        default="", description="folder with layers of your own, PNG or SVG (README: layers); empty = as drawn"
+    )
+
+
+class Moods(Section):
+    """What of your model shows each mood: expression or hotkey; empty = chosen by itself, - = nothing."""
+
+    happy: Text = Field(default="", description='for instance "Smile.exp3.json"')
+    excited: Text = Field(default="", description="the same")
+    sad: Text = Field(default="", description="the same")
+    angry: Text = Field(default="", description="the same")
+    surprised: Text = Field(default="", description="the same")
+    shy: Text = Field(default="", description="the same")
+
+
 class VtubeStudio(Section):
-    """VTube Studio."""
+    """VTube Studio (`aneeka setup vtube-studio`)."""
 
     url: SocketAddress = Field(default="ws://127.0.0.1:8001", description="address of its plugin API")
     offset_ms: int = Field(default=0, ge=-1000, le=1000, description="moves the mouth: above 0 later, below 0 earlier")
+    moods: Moods = Field(
+        default=Moods(),
+        description="What of your model shows each mood: expression or hotkey; empty = chosen by itself, - = nothing.",
+    )
 
 
 class Vmc(Section):
@@ -149,6 +175,22 @@ class Vmc(Section):
     host: Name = Field(default="127.0.0.1", description="where the app listens")
     port: int = Field(default=39539, ge=1, le=65535, description="its UDP port")
     names: Literal["vrm0", "vrm1"] = Field(default="vrm0", description="mouth shapes named as in VRM 0.x or VRM 1.0")
+    body: Literal["upper", "face", "arms"] = Field(
+        default="upper",
+        description="face = shapes alone, upper = head and chest too, arms = and arms that hang, against a T-pose",
+    )
+    model: Text = Field(
+        default="", description="the .vrm that the app shows, if its neck is stretched: tells where the bones are"
+    )
+
+
+class VrChat(Section):
+    """VRChat (in its action menu: Options, OSC, Enabled)."""
+
+    host: Name = Field(default="127.0.0.1", description="where VRChat runs")
+    port: int = Field(default=9000, ge=1, le=65535, description="its OSC port")
+    parameters: bool = Field(default=False, description="true = moves an avatar that has the parameters (README)")
+    captions: bool = Field(default=False, description="true = what she says appears in the chatbox")
 
 
 class Avatar(Section):
@@ -157,8 +199,88 @@ class Avatar(Section):
     outputs: Listed[Literal["page", "vtube_studio", "vmc"]] = Field(
         default=("page",), description="any of page (her own, in OBS), vtube_studio, vmc"
     )
-    vtube_studio: VtubeStudio = Field(default=VtubeStudio(), description="VTube Studio.")
+    reduced_motion: bool = Field(default=False, description="true = she moves little, for people whom motion makes ill")
+    page: Page = Field(default=Page(), description="Her own page, in OBS.")
+    vtube_studio: VtubeStudio = Field(default=VtubeStudio(), description="VTube Studio (`aneeka setup vtube-studio`).")
     vmc: Vmc = Field(default=Vmc(), description="VMC apps: VSeeFace, Warudo and others.")
+    vrchat: VrChat = Field(default=VrChat(), description="VRChat (in its action menu: Options, OSC, Enabled).")
+
+
+class Commands(Section):
+    """Commands in chat: the word of each; empty = that command does not exist."""
+
+    ask: Text = Field(
+        default="", description='everybody: she takes what follows as said to her; for instance "!aneeka"'
+    )
+    forget: Text = Field(default="", description='everybody: she forgets who writes it; "!forgetme"')
+    mood: Text = Field(default="", description='moderators: her mood, as in !mood happy; "!mood"')
+    mute: Text = Field(default="", description='moderators: she is silent until unmuted; "!mute"')
+    unmute: Text = Field(default="", description='moderators: "!unmute"')
+    skip: Text = Field(default="", description='moderators: ends what she is saying; "!skip"')
+    cooldown_s: Seconds = Field(default=5.0, description="pause between two viewers' uses of ask")
+    viewer_cooldown_s: Seconds = Field(default=30.0, description="pause between two uses by one viewer")
+
+    @field_validator("ask", "forget", "mood", "mute", "unmute", "skip")
+    @classmethod
+    def _is_a_word_of_its_own(cls, word: str, info: ValidationInfo) -> str:
+        if not word:
+            return word
+        word = unicodedata.normalize("NFC", word).lower().removeprefix("!")
+        if not re.fullmatch(r"[^\W_][\w-]{0,29}", word):
+            raise refusal("command")
+        if f"!{word}" in info.data.values():
+            raise refusal("other_command")
+        return f"!{word}"
+
+
+class Rewards(Section):
+    """Rewards for channel points, which she makes on your channel; points go back when she does not answer."""
+
+    answer_cost: int = Field(
+        default=0, ge=0, le=1_000_000, description="points for an answer to the viewer's text; 0 = no such reward"
+    )
+    answer_title: Annotated[Text, Field(max_length=45)] = Field(default="", description="its name; empty = one of ours")
+    mood_cost: int = Field(
+        default=0, ge=0, le=1_000_000, description="points for a mood of the viewer's choice; 0 = no such reward"
+    )
+    mood_title: Annotated[Text, Field(max_length=45)] = Field(default="", description="its name; empty = one of ours")
+
+
+class Events(Section):
+    """Channel events: always, maybe (while chat is calm) or never; by a line of her own (template) or by the brain."""
+
+    raid: EventChoice = Field(default="always brain", description="another channel sends its people over")
+    gift: EventChoice = Field(
+        default="always template", description="gift subscriptions; a hundred at once are one event"
+    )
+    charity: EventChoice = Field(default="always template", description="a donation to the channel's good cause")
+    sub: EventChoice = Field(default="always template", description="a new subscription")
+    resub: EventChoice = Field(default="always brain", description="a subscription renewed, with the viewer's message")
+    hype_train: EventChoice = Field(default="always template", description="the hype train starts")
+    hype_train_level: EventChoice = Field(default="maybe template", description="it goes up a level")
+    hype_train_end: EventChoice = Field(default="always template", description="it is over")
+    cheer: EventChoice = Field(default="always brain", description="bits, with the viewer's message")
+    stream_online: EventChoice = Field(default="maybe template", description="the stream begins")
+    stream_offline: EventChoice = Field(default="never", description="the stream ends")
+    ad_break: EventChoice = Field(default="maybe template", description="ads begin")
+    poll: EventChoice = Field(default="maybe template", description="a poll is over")
+    prediction: EventChoice = Field(default="maybe template", description="a prediction is settled")
+    redemption: EventChoice = Field(
+        default="never", description="a reward of yours for channel points (not those under twitch.rewards)"
+    )
+    first_timer: EventChoice = Field(
+        default="maybe", description="somebody's first message; maybe = it counts for more among chat"
+    )
+    shoutout: EventChoice = Field(default="maybe template", description="another channel recommends yours")
+    follow: EventChoice = Field(default="maybe template", description="somebody follows the channel")
+    watch_streak: EventChoice = Field(
+        default="maybe template", description="somebody has watched several streams in a row"
+    )
+    announcement: EventChoice = Field(default="never", description="a moderator's announcement")
+    notice: EventChoice = Field(default="never", description="anything else that chat announces")
+    shared_chat: EventChoice = Field(
+        default="never", description="chat of other channels while chat is shared; maybe, always = read as chat"
+    )
 
 
 class Twitch(Section):
@@ -182,6 +304,12 @@ class Twitch(Section):
     )
     eventsub_url: SocketAddress = Field(default="wss://eventsub.wss.twitch.tv/ws", description="events")
     irc_url: SocketAddress = Field(default="wss://irc-ws.chat.twitch.tv:443", description="the anonymous reader's chat")
+    talk_back: Literal["off", "asked", "all"] = Field(
+        default="off", description="asked = she also writes what she answers to twitch.commands.ask, all = all she says"
+    )
+    commands: Commands = Field(default=Commands(), description="Commands in chat.")
+    rewards: Rewards = Field(default=Rewards(), description="Rewards for channel points.")
+    events: Events = Field(default=Events(), description="What she does about channel events.")
 
     @field_validator("channel")
     @classmethod
@@ -222,6 +350,16 @@ class Safety(Section):
         default="standard", description="family also stops swearing, relaxed only what gets channels banned"
     )
     blocked_words: Listed[Name] = Field(default=(), description="your own words that she never reads and never says")
+    hold: Literal["off", "chat", "all"] = Field(
+        default="off",
+        description="chat = answers to chat wait in the studio until you approve them, all = whatever she would say",
+    )
+    hold_expires_s: Annotated[Seconds, Field(ge=5)] = Field(
+        default=60.0, description="an answer that has waited so long is no longer said"
+    )
+    away_minutes: float = Field(
+        default=0.0, ge=0, le=1440, description="she is silent after so long without any input of yours; 0 = never"
+    )
 
 
 class Studio(Section):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bot.vocabulary import Language
+if TYPE_CHECKING:
+    from bot.vocabulary import Language
 
 _chosen: list[Language] = ["es"]
 

@@ -1,0 +1,65 @@
+"""Who has written on the channel before. EventSub does not tell whose first message it is, so she keeps count herself.
+
+Only ids are kept. While the book is young everybody would seem new, so nobody does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from bot.likeness import remember
+from bot.vocabulary import Person
+
+log = logging.getLogger(__name__)
+
+YOUNG_S = 7 * 24 * 3600.0
+MOST = 50_000
+"""The ids of those who have been away longest go first."""
+
+
+class Regulars:
+    """The book of one channel."""
+
+    def __init__(self, file: Path, unix_s: Callable[[], float]) -> None:
+        """Read the book; one that is missing or damaged begins anew. ``unix_s``: the time of day."""
+        self._file = file
+        self._unix_s = unix_s
+        self._since_s = unix_s()
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._is_saved = True
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            ids = [id_ for id_ in kept["ids"] if isinstance(id_, str)]
+            self._since_s = min(float(kept["since_s"]), self._since_s)
+            self._ids = OrderedDict.fromkeys(ids[-MOST:])
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            pass
+
+    def is_newcomer(self, person: Person) -> bool:
+        """Whether this person writes for the first time; from now on it is known. Who wears a badge is no stranger."""
+        known = person.id in self._ids
+        remember(self._ids, person.id, None, MOST)
+        self._is_saved = self._is_saved and known
+        return not known and not person.roles and self._unix_s() - self._since_s >= YOUNG_S
+
+    def forget(self, person_id: str) -> None:
+        """This person wants nothing kept."""
+        self._is_saved = self._is_saved and person_id not in self._ids
+        self._ids.pop(person_id, None)
+
+    def save(self) -> None:
+        """Write the book anew if somebody came or went; it takes some milliseconds."""
+        if self._is_saved:
+            return
+        fresh = self._file.with_suffix(".new")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(json.dumps({"since_s": self._since_s, "ids": list(self._ids)}), encoding="utf-8")
+            fresh.replace(self._file)
+            self._is_saved = True
+        except OSError as error:
+            log.warning("cannot write %s: %s", self._file.name, error.strerror)
