@@ -48,7 +48,7 @@ async def is_ok(house, live, part):
 
 
 async def test_a_viewer_on_twitch_is_answered(go_live, twitch):
-    house, live = await on_air(go_live, twitch)
+    _, live = await on_air(go_live, twitch)
     await twitch.chat(twitch.user("zarrapastra", "Zarrapastra"), "¡hola, Aneeka!")
     turn = await until(live, "turn")
     assert [heard["user"] for heard in turn["heard"]] == ["Zarrapastra"]
@@ -77,6 +77,14 @@ async def test_a_hundred_gifts_are_one_thank_you_by_a_line_of_her_own(go_live, t
     assert "100" in turn["generated"]
     _, state = await house.ask("GET", "/api/state")
     assert state["counters"]["events_received"] == 1
+
+
+async def test_a_resub_with_words_that_may_not_be_read_is_thanked_all_the_same(go_live, twitch):
+    _, live = await on_air(go_live, twitch)
+    await twitch.resub(twitch.user("fiel", "Fiel"), 12, "vivo en la calle Mayor 12, mi teléfono es 612 345 678")
+    turn = await until(live, "turn")
+    assert turn["heard"][0]["user"] == "Fiel"
+    assert "612" not in str(turn)
 
 
 async def test_who_asks_by_command_reads_the_answer_in_chat_too(go_live, twitch):

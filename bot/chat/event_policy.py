@@ -73,6 +73,9 @@ counts for more there), ``always`` makes a newcomer's an event; what another cha
 nothing.
 """
 
+THANKED = frozenset(("raid", "gift", "charity", "sub", "resub", "cheer", "watch_streak"))
+"""Deeds that get their thanks even where the words that came with them may not be read."""
+
 FIGURES = (
     "amount bits charity count level minutes months name recipient seconds streams tier title user viewers votes winner"
 ).split()
