@@ -18,6 +18,13 @@ SACCADE_S = 0.05
 BREATH_HZ = 0.25
 NOD_EVERY_S = (1.0, 3.0)
 NOD_S = (0.45, 0.7)
+GLANCE_EVERY_S = (2.4, 6.0)
+GLANCE_S = (0.5, 1.1)
+ACCENT_S = 0.42
+ACCENT_REST_S = 0.9
+"""From one accent to the next at least: people do not nod with every word."""
+ACCENT_CHANCE, FLASH_CHANCE = 0.65, 0.4
+FLASH_S = 0.6
 _SKIPPED_S = 60.0
 """After a gap of this length the moments in between are not made up for."""
 
@@ -149,6 +156,48 @@ class Saccades(_Moments):
 
     def _near(self) -> float:
         return max(-1.0, min(1.0, self._random.gauss(0.0, 0.4)))
+
+
+class Glances(_Moments):
+    """Short looks aside while she speaks: the eyes first, the head a little after them."""
+
+    _EYES_S, _HEAD_S, _AFTER_S = 0.06, 0.35, 0.05
+
+    def at(self, now: float) -> tuple[float, float]:
+        """Return how far the eyes and the head are turned, 0..1 each."""
+        since = self._reach(now)
+        eyes = smooth(since / self._EYES_S) * (1.0 - smooth((since - self._length_s) / self._EYES_S))
+        since -= self._AFTER_S
+        head = smooth(since / self._HEAD_S) * (1.0 - smooth((since - self._length_s) / self._HEAD_S))
+        return eyes, head
+
+    def _draw(self) -> float:
+        self._length_s = self._random.uniform(*GLANCE_S)
+        return self._random.uniform(*GLANCE_EVERY_S)
+
+
+class Accents:
+    """Nods and lifted brows on stressed words, not on every one."""
+
+    def __init__(self, seed: str) -> None:
+        self._random = random.Random(seed)
+        self._since_s = -math.inf
+        self._depth = self._flash = 0.0
+
+    def beat(self, now: float) -> None:
+        """A word that may be stressed begins."""
+        if now - self._since_s < ACCENT_REST_S or self._random.random() > ACCENT_CHANCE:
+            return
+        self._since_s = now
+        self._depth = self._random.uniform(0.45, 1.0)
+        self._flash = self._random.uniform(0.5, 1.0) if self._random.random() < FLASH_CHANCE else 0.0
+
+    def at(self, now: float) -> tuple[float, float]:
+        """Return how far the head is down in a nod and how far the brows are up, 0..1 each."""
+        since = now - self._since_s
+        nod = math.sin(math.pi * since / ACCENT_S) ** 2 if since < ACCENT_S else 0.0
+        flash = math.sin(math.pi * since / FLASH_S) ** 2 if since < FLASH_S else 0.0
+        return self._depth * nod, self._flash * flash
 
 
 class Nods(_Moments):

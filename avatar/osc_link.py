@@ -78,6 +78,11 @@ class Link:
             await asyncio.wait_for(self._ok.wait(), timeout_s)
         return self._ok.is_set()
 
+    @property
+    def ok(self) -> bool:
+        """Whether nothing speaks against it that somebody listens."""
+        return self._ok.is_set()
+
     def send(self, datagram: bytes | bytearray) -> bool:
         """Send now or never; ``False``: it was dropped here."""
         self._listen()

@@ -6,14 +6,29 @@ import random
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from avatar.expressions import LOOKS, Mood, smooth
-from avatar.idle import Blinks, Breath, Nods, Saccades, Sway
+from avatar.attention import Attention, Place
+from avatar.expressions import EVENT_MOODS, LOOKS, WISHED, Mood, smooth
+from avatar.idle import Accents, Blinks, Breath, Glances, Nods, Saccades, Sway
 from avatar.lipsync import MouthShape
 
 CHANGE_S = 0.4
 """How long it takes to change from one manner to another."""
 REDUCED = 0.3
 """Share of the motion that is left for people whom motion makes unwell."""
+GLANCE_S = (0.7, 1.3)
+GLANCE_REST_S = 5.0
+"""From one glance at new chat to the next: in a quick chat she would do nothing else."""
+READ_S = (0.8, 2.2)
+LETTERS_PER_S = 60.0
+"""A quick reader's; a longer message is not read to its end before she begins to think."""
+HEED_S = 1.6
+"""How long she looks at the operator who says something."""
+SETTLES = 0.3
+"""Share of a look aside that the eyes give back once the head has followed."""
+LOOKS_UP_S = 0.25
+"""From her first sound to her eyes leaving what she read."""
+STRESSED_LETTERS = 5
+"""A word of so many letters may carry an accent of the sentence."""
 
 
 class Manner(NamedTuple):
@@ -33,15 +48,21 @@ class Manner(NamedTuple):
     smile: float = 0.1
     brow: float = 0.0
     lids: float = 0.0
+    glance: float = 0.0
+    """How far she turns in a glance at whom she speaks to."""
+    accent: float = 0.0
+    """Depth of a nod on a stressed word."""
+    flash: float = 0.0
+    """How far the brows rise with some of these words."""
 
 
 MANNERS: dict[str, Manner] = {
-    "idle": Manner(head=3.0, sway=0.5, nod=0.0, gaze_spread=0.5),
-    "listening": Manner(head=1.8, sway=0.3, nod=3.0, gaze_spread=0.15, brow=0.2),
+    "idle": Manner(head=4.5, sway=0.7, nod=0.0, gaze_spread=0.5),
+    "listening": Manner(head=2.5, sway=0.4, nod=3.0, gaze_spread=0.15, brow=0.2),
     "thinking": Manner(
-        head=2.2, sway=0.3, nod=0.0, gaze_spread=0.15, gaze_x=0.45, gaze_y=0.5, yaw=5.0, pitch=3.0, brow=0.15
+        head=2.6, sway=0.4, nod=0.0, gaze_spread=0.15, gaze_x=0.45, gaze_y=0.5, yaw=6.0, pitch=4.0, brow=0.15
     ),
-    "speaking": Manner(head=4.5, sway=0.8, nod=2.5, gaze_spread=0.3, smile=0.15),
+    "speaking": Manner(head=7.5, sway=1.0, nod=1.0, gaze_spread=0.3, smile=0.15, glance=0.75, accent=4.5, flash=0.4),
     "muted": Manner(head=2.5, sway=0.4, nod=0.0, gaze_spread=0.5),
     "paused": Manner(head=1.2, sway=0.2, nod=0.0, gaze_spread=0.1, gaze_y=-0.2, pitch=-3.0, smile=0.0, lids=0.3),
 }
@@ -94,6 +115,10 @@ class Performer:
         self._blinks = Blinks(f"{seed}/blinks")
         self._saccades = Saccades(f"{seed}/gaze")
         self._nods = Nods(f"{seed}/nods")
+        self._accents = Accents(f"{seed}/accents")
+        self._attention, self._partner = Attention(), Attention()
+        self._glances = Glances(f"{seed}/glances")
+        self._glanced_s = float("-inf")
         self._breath = Breath(f"{seed}")
         self._yaw, self._pitch, self._roll = (Sway(f"{seed}/{axis}", 2.3) for axis in ("yaw", "pitch", "roll"))
         self._sway_x, self._sway_y = Sway(f"{seed}/x", 4.1), Sway(f"{seed}/y", 3.7)
@@ -111,10 +136,47 @@ class Performer:
             manner = manner._replace(gaze_x=-manner.gaze_x, yaw=-manner.yaw)
         if state == "speaking":
             self._mood.keep(now)
+            self._attention.end(now + LOOKS_UP_S)
         elif self._state == "speaking":
             self._mood.release(now)
+            self._blinks.soon(now)
+        if state == "listening":
+            self._turn("operator", now, float("inf"))
+        elif self._state == "listening":
+            self._attention.end(now + LOOKS_UP_S)
         self._from, self._to, self._changed_s = self._manner(now), manner, now
         self._state = state
+
+    def notices(self, kind: str, event: str, now: float) -> None:
+        """Something was said or done to her (``Heard.kind``, ``Heard.event``): she looks there, and it may move her."""
+        if event in EVENT_MOODS:
+            name, temper = EVENT_MOODS[event]
+            self._mood.undertone.feel(name, now, temper)
+        if kind == "operator":
+            self._turn("operator", now, HEED_S)
+        elif kind in ("chat", "event") and self._state in ("idle", "muted") and now - self._glanced_s > GLANCE_REST_S:
+            self._glanced_s = now
+            self._turn("chat", now, self._random.uniform(*GLANCE_S), reads=True)
+
+    def answers(self, mode: str, letters: int, now: float) -> None:
+        """She is going to answer (``Cue.mode``): chat she reads first, so many letters; then she glances there."""
+        if mode == "operator":
+            self._partner.turn("operator", now, float("inf"))
+        elif mode in ("chat_one", "chat_many", "event"):
+            self._partner.turn("chat", now, float("inf"))
+            shortest, longest = READ_S
+            self._turn("chat", now, min(shortest + letters / LETTERS_PER_S, longest), reads=True)
+        else:
+            self._partner.end(now)
+
+    def feels(self, name: str, now: float) -> None:
+        """Somebody wishes her this mood: it lies under all that she does for a while. Raises ``KeyError``."""
+        self._mood.undertone.feel(name, now, WISHED)
+
+    def says(self, letters: int, now: float) -> None:
+        """A word of so many letters begins to sound: a long one may get an accent, of the head and of the brows."""
+        if letters >= STRESSED_LETTERS:
+            self._accents.beat(now)
 
     def set_expression(self, name: str, now: float) -> None:
         """A phrase starts, or the operator asks: one of ``bot.vocabulary.EXPRESSIONS``."""
@@ -133,30 +195,43 @@ class Performer:
         turn = motion * manner.head * (1.0 + (look.energy - 1.0) * weight)
         lids = min(1.0, manner.lids + look.lids * weight)
         lid = lids + (1.0 - lids) * self._blinks.at(now)
+        turned, aside = self._attention.at(now), self._partner.at(now)
+        glance_eyes, glance_head = self._glances.at(now)
+        eyes, head = manner.glance * glance_eyes, manner.glance * glance_head
+        nod, flash = self._accents.at(now)
         eye_x, eye_y = self._saccades.at(now)
         spread = motion * manner.gaze_spread
+        free = 1.0 - turned.eyes
+        drift = spread * (1.0 - 0.5 * turned.eyes)
+        settled = 1.0 - SETTLES * turned.head
+        gaze_x = settled * turned.gaze_x + free * (manner.gaze_x + eyes * aside.gaze_x) + drift * eye_x
+        gaze_y = turned.gaze_y + free * (manner.gaze_y + look.gaze_y * weight + eyes * aside.gaze_y) + drift * eye_y
+        free = 1.0 - turned.head
+        yaw = turned.yaw + free * (manner.yaw + head * aside.yaw)
+        pitch = turned.pitch + free * (manner.pitch + head * aside.pitch)
+        pitch += look.pitch * weight - manner.nod * self._nods.at(now) - manner.accent * nod
         # A smile would spoil a rounded mouth, the shape that viewers read best.
         rounded = 0.5 * min(1.0, max(0.0, -mouth.form - 0.2) / 0.4)
         return FaceFrame(
             blink=(lid, lid),
-            gaze=(
-                _within(manner.gaze_x + spread * eye_x),
-                _within(manner.gaze_y + look.gaze_y * weight + spread * eye_y),
-            ),
+            gaze=(_within(gaze_x), _within(gaze_y)),
             head=(
-                motion * manner.yaw + turn * self._yaw.at(now),
-                motion * (manner.pitch + look.pitch * weight - manner.nod * self._nods.at(now))
-                + 0.7 * turn * self._pitch.at(now),
+                motion * yaw + turn * self._yaw.at(now),
+                motion * pitch + 0.7 * turn * self._pitch.at(now),
                 motion * look.roll * weight + 0.8 * turn * self._roll.at(now),
             ),
             sway=(motion * manner.sway * self._sway_x.at(now), motion * manner.sway * self._sway_y.at(now)),
             breath=self._breath.at(now),
-            brow=_within(manner.brow + look.brow * weight),
+            brow=_within(manner.brow + look.brow * weight + manner.flash * flash),
             smile=_within((manner.smile + look.smile * weight) * (1.0 - rounded)),
             expression=expression,
             weight=weight,
             mouth=mouth,
         )
+
+    def _turn(self, place: Place, now: float, for_s: float, *, reads: bool = False) -> None:
+        self._attention.turn(place, now, for_s, reads=reads)
+        self._blinks.soon(now)
 
     def _manner(self, now: float) -> Manner:
         share = smooth((now - self._changed_s) / CHANGE_S)

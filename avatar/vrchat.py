@@ -147,6 +147,9 @@ class VrChat:
         now = self._clock()
         self._put_s = now
         if not self._avatar:
+            if not self._link.ok and now - self._whole_s >= REFRESH_S:
+                self._whole_s = now
+                self._link.send(message("/chatbox/typing", self._typing))  # captions are rare: ask whether it is there
             return
         if now - self._whole_s >= REFRESH_S:
             self._whole_s = now

@@ -21,6 +21,9 @@ AGAIN_S = 0.5
 HEAR_S = 2.5
 """VTube Studio tells its port every 2 s; by then it is known why it does not answer."""
 
+PLAYED = ("ToggleExpression", "TriggerAnimation")
+"""Hotkeys that can show a mood; others change the model or the scene."""
+
 Say = Callable[[str], None]
 
 
@@ -33,6 +36,8 @@ class Found:
     """Empty: none loaded."""
     moods: dict[str, str]
     """The proposed table {expression: hotkey or .exp3.json}."""
+    offers: tuple[str, ...] = ()
+    """What the model has: expression files, then named hotkeys that play something."""
 
 
 async def setup(
@@ -75,7 +80,8 @@ async def setup(
         await wire.close()
     moods = propose_moods(model.hotkeys, list(model.expressions))
     _show(model, moods, say)
-    return Found(url, model.name, moods)
+    played = [key.name for key in model.hotkeys if key.name and key.type in PLAYED]
+    return Found(url, model.name, moods, tuple(dict.fromkeys([*model.expressions, *played])))
 
 
 async def _find(url: str, sightings: Sightings, say: Say, connect: Connect, find_s: float) -> tuple[str, Wire] | None:

@@ -48,7 +48,8 @@ LEAVE_S = 1.0
 class VTubeStudio:
     """Moves the model that VTube Studio shows (``engines.Part``). Never waits for it: the newest face counts.
 
-    ``moods``: {expression: hotkey or .exp3.json}; what it does not name is proposed from the model's own names.
+    ``moods``: {expression: hotkey or .exp3.json}, empty for nothing; what it does not name, or the model does not
+    have, is proposed from the model's own names.
     ``offset_s`` is for whoever makes the faces: how much later the mouth is shown (below 0: earlier). ``custom`` offers
     parameters of our own. ``discovery_port``: ``None`` hears no broadcasts.
     """
@@ -86,7 +87,7 @@ class VTubeStudio:
         self._on = True
         self._missing: dict[str, str] = {}
         self._slow = False
-        self._revoked = False
+        self._revoked = self._denied = False
         self._client: VtsClient | None = None
         self._fault: VtsError | None = None
         self._ready, self._changed, self._ask_again = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -138,9 +139,11 @@ class VTubeStudio:
         if not on:
             self._switch.want("neutral")
 
-    def ask_again(self) -> None:
-        """Show the pop-up once more, after the user has denied it."""
+    def ask_again(self) -> bool:
+        """Show the pop-up once more, after the user has denied it; ``False``: no answer of his stands in the way."""
+        denied, self._denied = self._denied, False
         self._ask_again.set()
+        return denied
 
     # ------------------------------------------------------------------ sessions
 
@@ -206,7 +209,8 @@ class VTubeStudio:
         files = list(model.expressions)
         chosen, missing = resolve(self._chosen, model.hotkeys, files)
         self._missing = {mood: self._chosen[mood] for mood in missing}
-        proposed = {m: target for m, target in propose_moods(model.hotkeys, files).items() if m not in self._chosen}
+        settled = self._chosen.keys() - self._missing.keys()
+        proposed = {m: target for m, target in propose_moods(model.hotkeys, files).items() if m not in settled}
         self.moods = {m: t for m, t in self._chosen.items() if m in chosen} | proposed
         acts, _ = resolve(self.moods, model.hotkeys, files)
         self._switch.begin(acts, [file for file, active in model.expressions.items() if active and self._on])
@@ -265,6 +269,7 @@ class VTubeStudio:
             self._light.unwanted(was_revoked=True)
         elif isinstance(error, Denied):
             self._ask_again.clear()
+            self._denied = True
             self._light.unwanted(self._revoked)
             await self._ask_again.wait()
         else:

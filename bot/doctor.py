@@ -7,6 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
+from bot.bodies import build_bodies, not_allowed_yet, own_layers
 from bot.config.errors import ConfigErrors
 from bot.config.paths import data_dir
 from bot.config.settings import Settings
@@ -21,6 +22,8 @@ from bot.texts import text
 from bot.vocabulary import Health
 
 READY_S = 60.0
+BODY_READY_S = 4.0
+"""A program that shows her answers at once, or is not there; VTube Studio is heard of every 2 s."""
 SIGNS = {"ok": "✔", "degraded": "!", "down": "✘", "off": "-"}
 
 
@@ -44,13 +47,21 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
     except PromptError as error:
         return [*checks, Health("prompts", "down", str(error), text("doctor.prompts_repair"))]
     outputs = Outputs(settings.stage.sound, settings.audio.output_device, None, lambda: False, board.report, clock)
-    for part in engines.parts.values():
+    bodies = build_bodies(settings, board, data, clock)
+    own_layers(settings, board)
+    unasked = not_allowed_yet(settings, data)
+    if unasked is not None:
+        del bodies["vtube_studio"]
+        board.report(unasked)
+    shown = [body.part for body in bodies.values()]
+    for part in (*engines.parts.values(), *shown):
         await part.start()
     await outputs.open()
-    await asyncio.gather(*(part.ready(READY_S) for part in engines.parts.values()))
+    waits = [part.ready(READY_S) for part in engines.parts.values()] + [part.ready(BODY_READY_S) for part in shown]
+    await asyncio.gather(*waits)
     found = [board.parts[name] for name in sorted(board.parts)]
     outputs.close()
-    await asyncio.gather(*(part.close() for part in engines.parts.values()))
+    await asyncio.gather(*(part.close() for part in (*engines.parts.values(), *shown)))
     return [*checks, *found]
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from avatar.expressions import HOLD_S, LOOKS, RISE_S
+from avatar.expressions import DECAY_S, EVENT_MOODS, HOLD_S, LOOKS, RISE_S
 from avatar.idle import Blinks, Breath, Saccades, Wander
 from avatar.lipsync import REST as SHUT
 from avatar.lipsync import MouthShape
@@ -112,6 +112,12 @@ def test_everything_stays_in_range_whatever_happens():
             performer.set_state(str(rng.choice(list(MANNERS))), now)
         if rng.random() < 0.02:
             performer.set_expression(str(rng.choice(EXPRESSIONS)), now)
+        if rng.random() < 0.02:
+            performer.notices(str(rng.choice(("chat", "operator", "event"))), str(rng.choice(list(EVENT_MOODS))), now)
+        if rng.random() < 0.02:
+            performer.answers(str(rng.choice(("chat_many", "operator", "say"))), int(rng.integers(0, 500)), now)
+        if rng.random() < 0.05:
+            performer.says(8, now)
         frame = performer.frame(now, mouth(rng.random(), rng.uniform(-1, 1)))
         assert all(0.0 <= lid <= 1.0 for lid in frame.blink)
         assert all(abs(value) <= 1.0 for value in (*frame.gaze, *frame.sway, frame.brow, frame.smile))
@@ -129,6 +135,11 @@ def test_nothing_jumps_but_eyes_and_lids():
             performer.set_state(states[index // 97 % len(states)], now)
         if index % 61 == 0:
             performer.set_expression(EXPRESSIONS[index // 61 % len(EXPRESSIONS)], now)
+        if index % 41 == 0:
+            performer.notices("event", ("raid", "sub", "follow")[index // 41 % 3], now)
+            performer.says(8, now)
+        if index % 113 == 0:
+            performer.answers(("chat_one", "operator")[index // 113 % 2], 60, now)
         frame = performer.frame(now, SHUT)
         assert max(abs(new - old) for new, old in zip(frame.head, before.head, strict=True)) < 1.5
         assert max(abs(new - old) for new, old in zip(frame.sway, before.sway, strict=True)) < 0.06
@@ -214,15 +225,129 @@ def test_every_expression_looks_different_and_an_unknown_one_is_refused():
         Performer(1).set_state("dancing", START)
 
 
-def test_she_looks_up_and_aside_to_think_and_at_the_viewer_to_listen():
-    gaze = {}
+def test_she_looks_up_and_aside_to_think_and_at_the_operator_to_listen():
+    gaze, yaw = {}, {}
     for state in ("thinking", "listening"):
         performer = Performer(2)
         performer.set_state(state, START)
-        gaze[state] = np.array([frame.gaze for frame in watch(performer, 30, 10)[10:]])
+        seen = watch(performer, 30, 10)[10:]
+        gaze[state] = np.array([frame.gaze for frame in seen])
+        yaw[state] = np.array([frame.head[0] for frame in seen])
     assert gaze["thinking"][:, 1].min() > 0.3
     assert np.abs(gaze["thinking"][:, 0]).min() > 0.25
-    assert np.abs(gaze["listening"]).max() < 0.2
+    assert gaze["listening"][:, 0].max() < -0.25
+    assert yaw["listening"].max() < -4.0
+    performer.set_state("thinking", START + 30.0)
+    assert performer.frame(START + 31.5, SHUT).head[0] * performer.frame(START + 31.5, SHUT).gaze[0] > 0
+    assert performer.frame(START + 31.5, SHUT).gaze[1] > 0.3
+
+
+def test_the_eyes_turn_to_the_chat_first_and_the_head_follows():
+    performer, still = Performer(2), Performer(2)
+    performer.notices("chat", "", START)
+    eyes, head = (
+        np.array([getattr(a, name)[0] - getattr(b, name)[0] for a, b in zip(*seen, strict=True)])
+        for seen in [(watch(performer, 4), watch(still, 4))]
+        for name in ("gaze", "head")
+    )
+    assert np.argmax(eyes > 0.25) / 60 < 0.1
+    assert 0.15 < np.argmax(head > 3.5) / 60 < 0.45
+    assert abs(eyes[-1]) < 0.01
+    assert abs(head[-1]) < 0.01
+
+
+def test_she_glances_at_new_chat_now_and_then_but_not_at_every_line():
+    performer = Performer(8)
+    gaze = []
+    for index, now in enumerate(times(60, 30)):
+        if index % 6 == 0:
+            performer.notices("chat", "", now)
+        gaze.append(performer.frame(now, SHUT).gaze[0])
+    away = np.array(gaze) > 0.35
+    assert 6 <= np.sum(np.diff(away.astype(int)) == 1) <= 40
+    assert 0.05 < away.mean() < 0.4
+
+
+def test_she_reads_what_she_answers_and_looks_up_to_say_it():
+    performer = Performer(3)
+    performer.answers("chat_one", 80, START)
+    performer.set_state("thinking", START)
+    reading = np.array([performer.frame(START + 0.2 + index / 60, SHUT).gaze for index in range(90)])
+    assert reading[:, 0].min() > 0.2
+    steps = np.abs(np.diff(reading[:, 0]))
+    assert np.sum(steps > 0.05) >= 4, "eyes that read jump from word to word"
+    performer.set_state("speaking", START + 1.8)
+    assert abs(performer.frame(START + 2.3, SHUT).gaze[0]) < 0.35
+    short = Performer(3)
+    short.answers("chat_one", 5, START)
+    short.set_state("thinking", START)
+    assert short.frame(START + 1.5, SHUT).gaze[1] > 0.3, "a short line is soon read, and she thinks"
+
+
+def test_she_glances_at_whom_she_answers_while_she_speaks():
+    aside = {}
+    for mode in ("chat_one", "operator", "idle"):
+        performer = Performer(5)
+        performer.answers(mode, 0, START - 10.0)
+        performer.set_state("speaking", START - 5.0)
+        gaze = np.array([frame.gaze[0] for frame in watch(performer, 60, 30)])
+        aside[mode] = (float(np.mean(gaze > 0.38)), float(np.mean(gaze < -0.38)))
+    assert aside["chat_one"][0] > 0.05
+    assert aside["chat_one"][1] < 0.02
+    assert aside["operator"][1] > 0.05
+    assert aside["operator"][0] < 0.02
+    assert max(aside["idle"]) < 0.02
+
+
+def test_stressed_words_move_the_head_and_sometimes_the_brows():
+    def speech(letters: int) -> list[FaceFrame]:
+        performer = Performer(9)
+        performer.set_state("speaking", START - 5.0)
+        seen = []
+        for index, now in enumerate(times(30, 60)):
+            if index % 24 == 0:
+                performer.says(letters, now)
+            seen.append(performer.frame(now, SHUT))
+        return seen
+
+    plain, stressed = speech(2), speech(8)
+    nods = np.array([a.head[1] - b.head[1] for a, b in zip(plain, stressed, strict=True)])
+    flashes = np.array([b.brow - a.brow for a, b in zip(plain, stressed, strict=True)])
+    assert nods.max() > 1.2
+    starts = np.sum(np.diff((nods > 0.4).astype(int)) == 1)
+    assert 12 <= starts <= 32, "not on every word"
+    assert flashes.max() > 0.15
+    assert np.sum(np.diff((flashes > 0.1).astype(int)) == 1) < starts
+
+
+def test_a_raid_excites_her_for_a_while():
+    performer = Performer(1)
+    performer.notices("event", "raid", START)
+    near = performer.frame(START + 1.0, SHUT)
+    assert (near.expression, near.weight) == ("excited", pytest.approx(1.0))
+    assert near.brow > 0.3
+    performer.set_state("speaking", START + 2.0)
+    performer.set_expression("neutral", START + 2.0)
+    assert performer.frame(START + 3.0, SHUT).expression == "excited", "it lies under a neutral phrase"
+    performer.set_expression("sad", START + 4.0)
+    assert performer.frame(START + 5.0, SHUT).expression == "sad", "what she says goes before"
+    performer.set_state("idle", START + 6.0)
+    assert performer.frame(START + 6.0 + HOLD_S + DECAY_S + 0.5, SHUT).expression == "excited"
+    weights = [performer.frame(START + second, SHUT).weight for second in range(22, 41)]
+    assert weights == sorted(weights, reverse=True)
+    assert performer.frame(START + 41.0, SHUT).expression == "neutral"
+
+
+def test_a_wished_mood_stays_a_minute_and_gives_way_to_the_next():
+    performer = Performer(1)
+    performer.feels("angry", START)
+    assert performer.frame(START + 59.0, SHUT).weight == pytest.approx(1.0)
+    performer.feels("happy", START + 60.0)
+    assert performer.frame(START + 61.0, SHUT).expression == "happy"
+    performer.feels("neutral", START + 62.0)
+    assert performer.frame(START + 63.0, SHUT).expression == "neutral"
+    with pytest.raises(KeyError):
+        performer.feels("furious", START)
 
 
 def test_speech_is_livelier_than_rest_and_listening_nods():

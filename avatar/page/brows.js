@@ -24,7 +24,8 @@ export class Brows {
     const thickness = [9, 9, 7, 0];
     this.paths.forEach((path, i) => {
       const side = i === 0 ? -1 : 1;
-      const put = ([x, y]) => at(rig.place(500 + side * (CENTRE.x + x), CENTRE.y + y, DEPTH, BULGE));
+      const skew = mix.browSkew * (side > 0 ? 1 : -0.5);
+      const put = ([x, y]) => at(rig.place(500 + side * (CENTRE.x + x), CENTRE.y + y - skew, DEPTH, BULGE));
       const over = line.map(put);
       const under = line.map(([x, y], n) => put([x, y + thickness[n]]));
       write(path, "d", `M${over[0]}C${over.slice(1).join(" ")}C${[under[2], under[1], under[0]].join(" ")}Z`);

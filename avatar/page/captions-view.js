@@ -33,6 +33,7 @@ export class CaptionsView {
 
   /** Draws the state of `playback` at `nowMs`. */
   draw(playback, nowMs) {
+    if (playback.withdrawn) return this.#wipe();
     const current = playback.current;
     const silentMs = playback.silentFor(nowMs);
     const stays = playback.cutAt === null ? STAYS_MS : STAYS_AFTER_CUT_MS;
@@ -94,6 +95,13 @@ export class CaptionsView {
       return { from, to, seen, unseen, letters: screen.phrase.letters.slice(from, to) };
     });
     this.root.append(screen.box);
+  }
+
+  /** What was taken back does not even fade. */
+  #wipe() {
+    this.#screen = null;
+    this.root.replaceChildren();
+    if (this.live) this.live.textContent = "";
   }
 
   #leave() {

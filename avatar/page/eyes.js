@@ -13,6 +13,7 @@ const SMILING = [[-54, 32], [-28, 4], [28, -4], [60, 20]];
 const LOWER = [[-53, 18], [-32, 62], [40, 62], [60, -4]];
 const SQUINTING = [[-53, 18], [-30, 36], [36, 36], [60, 2]];
 
+const LAGS = 1.35;
 const GAZE = { x: 17, y: 12 };
 
 export class Eyes {
@@ -52,7 +53,10 @@ function drawEye(rig, eye, open, gaze, mix) {
   const closed = between(CLOSED, SMILING, Math.min(Math.max(mix.squint * 1.6, 0), 1));
   const wide = open > 1 ? (open - 1) * 26 : 0;
   const raised = mix.squint * (1 - shut);
-  const upper = between(OPEN, closed, shut).map(([x, y], i) => [x, y - (i === 1 || i === 2 ? wide : wide * 0.2)]);
+  // The middle of a lid comes down last: a lid that is half down keeps its arch, a straight one would look stern.
+  const falling = between(OPEN, closed, shut);
+  const middle = between(OPEN, closed, shut ** LAGS);
+  const upper = [falling[0], middle[1], middle[2], falling[3]].map(([x, y], i) => [x, y - (i === 1 || i === 2 ? wide : wide * 0.2)]);
   const slant = mix.slant * (1 - shut) * 20;
   for (const [i, share] of [[0, 0.25], [1, 1], [2, -0.5], [3, -0.35]]) upper[i][1] += slant * share * (mix.slant > 0 || i > 1 ? 1 : 0.4);
   const lower = between(between(LOWER, SQUINTING, raised), closed, shut);

@@ -7,10 +7,11 @@ export class Link {
   /**
    * @param {string} token query string of this page, handed on as it is
    * @param {{open: () => void, message: (m: object) => void, sound: (b: ArrayBuffer) => void, close: () => void}} on
+   * @param {{host?: string, path?: string}} where to connect, if not to the stage's own line
    */
-  constructor(token, on) {
+  constructor(token, on, { host = location.host, path = "/api/stage" } = {}) {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    this.address = `${scheme}//${location.host}/api/stage${token}`;
+    this.address = `${scheme}//${host}${path}${token}`;
     this.on = on;
     this.wait = FIRST_WAIT_MS;
     this.closed = false;

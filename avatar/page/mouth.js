@@ -5,7 +5,7 @@ import { write } from "./rig.js";
 const MIDDLE = { x: 500, y: 572 };
 const DEPTH = 52;
 const BULGE = 66;
-const TALLEST = 74;
+const TALLEST = 84;
 
 /** Half width and roundness (0 pointed corners, 1 an ellipse) of the wide-open vowels. */
 const VOWELS = {
@@ -33,7 +33,7 @@ export class Mouth {
   draw(rig, row, mix) {
     const shape = shapeOf(row, mix);
     const { left, right, top, bottom, height, width, round } = shape;
-    const put = ([x, y]) => at(rig.place(MIDDLE.x + x, MIDDLE.y + y, DEPTH, BULGE));
+    const put = ([x, y]) => at(rig.place(MIDDLE.x + mix.shift + x, MIDDLE.y + y, DEPTH, BULGE));
 
     const lift = round * height * 0.3;
     const flat = width * (0.56 + 0.12 * (1 - round));

@@ -12,8 +12,10 @@ export class Playback {
     this.begin({ serial: -1 });
   }
 
-  begin({ serial }) {
+  begin({ serial, reply = "" }) {
     this.serial = serial;
+    this.reply = reply;
+    this.withdrawn = false;
     this.phrases = [];
     this.mouth = new MouthTrack();
     this.samples = null;
@@ -26,6 +28,7 @@ export class Playback {
   /** Takes one message about a reply; what belongs to another serial is dropped. */
   take(message, nowMs) {
     if (message.type === "begin") return this.begin(message);
+    if (message.type === "withdrawn") return this.#withdraw(message.replies, nowMs);
     if (message.serial !== this.serial) return;
     if (message.type === "phrase" && !this.#phrase(message.index)) {
       this.phrases.push(new Phrase(message));
@@ -69,6 +72,14 @@ export class Playback {
   get text() {
     const parts = this.phrases.map((phrase, i) => phrase.letters.slice(0, this.#heardOf(i)).join("").trim());
     return parts.filter(Boolean).join(" ");
+  }
+
+  /** A moderator took back what she answered: nothing of the reply is shown any more. */
+  #withdraw(replies, nowMs) {
+    if (!replies.includes(this.reply)) return;
+    this.begin({ serial: -1 });
+    this.withdrawn = true;
+    this.cutAt = nowMs;
   }
 
   #heardOf(i) {

@@ -22,6 +22,7 @@ export class Sound {
   #written = 0;
   #told = -1;
   #toldAt = -Infinity;
+  #hushed = false;
 
   /**
    * @param {number} rateHz
@@ -74,12 +75,19 @@ export class Sound {
   write(bytes) {
     const header = new DataView(bytes);
     const end = header.getUint32(4, true) + ((bytes.byteLength - HEADER_BYTES) >> 1);
+    if (this.#hushed) return;
     if (header.getUint32(0, true) === this.#serial) this.#written = Math.max(this.#written, end);
     this.#player?.port.postMessage({ do: "write", bytes }, [bytes]);
   }
 
   cut() {
     this.#player?.port.postMessage({ do: "cut" });
+  }
+
+  /** Falls silent and stays so, whatever is written, until it is lifted. */
+  hush(hushed) {
+    this.#hushed = hushed;
+    if (hushed) this.cut();
   }
 
   /** Samples of the current reply that are audible at `nowMs`; 0 before the first. Never more than were written. */

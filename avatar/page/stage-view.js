@@ -9,13 +9,15 @@
  *   token     query string handed on to the WebSocket ("?token=…"), "" where a cookie does it
  *   captions  show what she says, word by word
  *   onState   called with a fresh snapshot whenever one of these changes:
- *             { connected, canSound, sounding, state, muted, paused, name, language }
+ *             { connected, canSound, sounding, silenced, state, muted, paused, name, language }
  *               canSound  the browser lets this page play sound (false until the first click or key, see resumeSound)
  *               sounding  this page is the one that plays her sound
+ *               silenced  panic was pressed and not yet resumed from
  *               state     "idle" | "listening" | "thinking" | "speaking" | "muted" | "paused"
  * Result
  *   takeSound()    ask the server to sound here; call it from a click, it resumes the sound as well
  *   resumeSound()  let the browser play; call it from a click or key; resolves to canSound
+ *   panic()        silence her everywhere through the guard, also while the program hangs (the studio's page alone may)
  *   place({x, y, scale, mirror})  where her picture stands, in pixels
  *   snapshot()     what onState gets
  *   close()        leave: link, sound and picture are gone
@@ -27,7 +29,9 @@ import { Avatar } from "./avatar.js";
 import { CaptionsView } from "./captions-view.js";
 import { CardView } from "./card-view.js";
 import { approach, Face } from "./face.js";
+import { GuardLink } from "./guard-link.js";
 import { Hint } from "./hint.js";
+import { LayerAvatar, layerNames } from "./layers.js";
 import { Link } from "./link.js";
 import { SHUT } from "./mouth-track.js";
 import { Playback } from "./playback.js";
@@ -43,11 +47,12 @@ export function mountStage(container, options) {
 }
 
 class StageView {
-  #state = { connected: false, sounding: false, state: "idle", muted: false, paused: false, name: "", language: "es" };
+  #state = { connected: false, sounding: false, silenced: false, state: "idle", muted: false, paused: false, name: "", language: "es" };
   #known = "";
   #row = [...SHUT];
   #before = performance.now();
   #avatar = null;
+  #calm = false;
   #placed = "";
   #playback = new Playback();
   #face = new Face();
@@ -65,10 +70,7 @@ class StageView {
     document.head.append(style);
     container.append(this.root);
 
-    Avatar.load(this.root).then((avatar) => {
-      avatar.svg.style.transform = this.#placed;
-      this.#avatar = avatar;
-    });
+    this.#loadAvatar();
     this.card = new CardView(this.root);
     this.captions = captions ? new CaptionsView(this.root, kind === "studio") : null;
     this.hint = new Hint(this.root, kind, () => this.resumeSound());
@@ -83,10 +85,18 @@ class StageView {
       sound: (bytes) => this.sound.write(bytes),
       close: () => this.#lost(),
     });
+    this.guard = new GuardLink(token, (silenced) => this.#hush(silenced));
     this.wake = () => this.resumeSound();
     for (const gesture of GESTURES) document.addEventListener(gesture, this.wake);
     window.aneeka = { mouth: { open: 0, form: 0, vowels: [0, 0, 0, 0, 0] }, caption: "", played: 0, rms: 0, speaking: false };
     this.frame = requestAnimationFrame((now) => this.#draw(now));
+  }
+
+  async #loadAvatar() {
+    const layers = await layerNames();
+    const avatar = layers.length ? await LayerAvatar.load(this.root, layers) : await Avatar.load(this.root);
+    avatar.root.style.transform = this.#placed;
+    this.#avatar = avatar;
   }
 
   takeSound() {
@@ -100,10 +110,14 @@ class StageView {
     return canSound;
   }
 
+  panic() {
+    this.guard.panic();
+  }
+
   /** Moves, scales and mirrors her picture; captions and card stay where they are. */
   place({ x, y, scale, mirror }) {
     this.#placed = `translate(${x}px, ${y}px) scale(${mirror ? -scale : scale}, ${scale})`;
-    if (this.#avatar) this.#avatar.svg.style.transform = this.#placed;
+    if (this.#avatar) this.#avatar.root.style.transform = this.#placed;
   }
 
   snapshot() {
@@ -114,6 +128,7 @@ class StageView {
     cancelAnimationFrame(this.frame);
     for (const gesture of GESTURES) document.removeEventListener(gesture, this.wake);
     this.link.close();
+    this.guard.close();
     this.sound.close();
     this.captions?.close();
     this.root.remove();
@@ -126,6 +141,7 @@ class StageView {
 
   #lost() {
     this.sound.cut();
+    this.card.show({});
     this.#playback.begin({ serial: -1 });
     this.#change({ connected: false, sounding: false });
   }
@@ -141,7 +157,11 @@ class StageView {
   #take(message) {
     if (message.type === "hello") {
       const { name, language, state, muted, paused } = message;
+      this.guard.heed(message.guard);
+      this.#calm = message.reduced_motion === true;
       this.#change({ connected: true, name, language, state, muted, paused });
+    } else if (message.type === "guard") {
+      this.guard.heed(message);
     } else if (message.type === "sounding") {
       if (message.value) this.sound.begin(this.#playback.serial);
       else this.sound.cut();
@@ -158,6 +178,14 @@ class StageView {
     else if (message.type === "cut" && message.serial === this.#playback.serial) this.sound.cut();
   }
 
+  #hush(silenced) {
+    this.sound.hush(silenced);
+    this.#change({ silenced });
+    if (!silenced) return;
+    this.#playback.take({ type: "cut", serial: this.#playback.serial }, performance.now());
+    this.card.show({});
+  }
+
   #draw(frameMs) {
     const nowMs = performance.now();
     const dt = Math.min((frameMs - this.#before) / 1000, 0.1);
@@ -168,7 +196,12 @@ class StageView {
     this.#moveMouth(speaking, Math.max(dt, 0));
     const expression = playback.current?.phrase.expression ?? "neutral";
     this.#face.advance(nowMs, Math.max(dt, 0), speaking ? expression : "neutral");
-    this.#avatar?.draw(this.#face, this.#row, { state: this.#state.state, seconds: nowMs / 1000, dt: Math.max(dt, 0) });
+    this.#avatar?.draw(this.#face, this.#row, {
+      state: this.#state.state,
+      seconds: nowMs / 1000,
+      dt: Math.max(dt, 0),
+      calm: this.#calm,
+    });
     this.captions?.draw(playback, nowMs);
     this.hint.draw(this.sound.canSound, nowMs);
     this.#publish(speaking);
@@ -183,7 +216,7 @@ class StageView {
   /** What tests and curious people read in the console. */
   #publish(speaking) {
     const [open, form, ...vowels] = this.#row;
-    const { connected, sounding, state } = this.#state;
+    const { connected, sounding, silenced, state } = this.#state;
     Object.assign(window.aneeka, {
       mouth: { open, form, vowels },
       expression: this.#face.expression,
@@ -194,6 +227,7 @@ class StageView {
       speaking,
       connected,
       sounding,
+      silenced,
       state,
     });
   }
