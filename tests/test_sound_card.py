@@ -9,63 +9,17 @@ import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bot.stage.sound_card import SoundCardOutput
+from tests.bench.panic import Bench, hosted
 from tests.bench.program import running
 from tests.conftest import needs
-
-RATE = 48_000
-Samples = np.ndarray[Any, np.dtype[np.float32]]
-
-
-class Sink:
-    """A PulseAudio server of our own with a null sink; everything played there is written to a file."""
-
-    def __init__(self, folder: Path) -> None:
-        socket = folder / "pulse.sock"
-        (folder / "pa.conf").write_text(
-            f"load-module module-native-protocol-unix auth-anonymous=1 socket={socket}\n"
-            # Without norewinds the sink works with buffers of two seconds.
-            "load-module module-null-sink sink_name=speakers rate=48000 norewinds=1\n"
-            "set-default-sink speakers\n"
-        )
-        self.environment = {"XDG_RUNTIME_DIR": str(folder), "PULSE_SERVER": f"unix:{socket}", "HOME": str(folder)}
-        options = ["--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--realtime=no", "--high-priority=no"]
-        self.server = subprocess.Popen(
-            ["pulseaudio", "-n", "-F", str(folder / "pa.conf"), *options],
-            env=os.environ | self.environment,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 10
-        while not socket.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        self.file = folder / "heard.raw"
-        listen = [
-            "parec",
-            "-d",
-            "speakers.monitor",
-            "--format=float32le",
-            f"--rate={RATE}",
-            "--channels=1",
-            "--latency-msec=5",
-        ]
-        with self.file.open("wb") as file:
-            self.listener = subprocess.Popen(listen, env=os.environ | self.environment, stdout=file)
-        while not self.file.stat().st_size and time.monotonic() < deadline:
-            time.sleep(0.02)
-
-    def heard(self) -> Samples:
-        time.sleep(0.3)
-        raw = self.file.read_bytes()
-        return np.frombuffer(raw[: len(raw) // 4 * 4], "<f4")
-
-    def close(self) -> None:
-        for process in (self.listener, self.server):
-            process.kill()
-            process.wait()
+from tests.virtual_sink import RATE, Samples, Sink
 
 
 @pytest.fixture
@@ -142,3 +96,57 @@ def test_a_device_that_does_not_exist_is_told_with_those_that_do(sink: Sink) -> 
     assert "casque de Marte" in result.stderr
     assert "pulse" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_panic_silences_the_card_while_the_program_hangs(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.bench.panic.HANG_S", 1.5)
+    with hosted(sink, "card") as program:
+        bench = Bench(program, sink, "card", seed=1)
+        for case in ("hang", "guard", "studio"):
+            bench.run(case, 1)
+    assert {turn["cut"] for turn in bench.turns} == {"panic"}
+
+
+class FakePortAudio:
+    """A device without a machine: the test asks for its blocks."""
+
+    PortAudioError = OSError
+
+    def query_devices(self, index: int | None = None, kind: str = "") -> Any:
+        device = {"name": "fake", "default_samplerate": RATE, "max_output_channels": 1}
+        return device if kind else [device]
+
+    def OutputStream(self, *, callback: Any, blocksize: int, **_: Any) -> Any:
+        self.callback, self.blocksize, self.active, self.time = callback, blocksize, True, 0.0
+        return self
+
+    def start(self) -> None: ...
+
+    def block(self) -> Samples:
+        out = np.zeros((self.blocksize, 1), np.int16)
+        self.callback(out, self.blocksize, SimpleNamespace(outputBufferDacTime=0.0), None)
+        return out[:, 0].astype(np.float32)
+
+
+def test_while_silenced_nothing_is_let_out_whatever_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    device, silenced = FakePortAudio(), [False]
+    monkeypatch.setattr("bot.stage.sound_card._portaudio", lambda: device)
+    output = SoundCardOutput("", lambda: silenced[0])
+    second = np.full(RATE, 9000, np.int16)
+    output.begin(1)
+    output.write(second)
+    assert device.block().min() == 9000
+    silenced[0] = True
+    fade = device.block()
+    assert (fade[0], fade[RATE // 200 :].max()) == (9000, 0), "5 ms to silence, and no click"
+    output.write(second)
+    assert device.block().max() == 0, "the program did not know yet"
+    output.begin(2)
+    output.write(second)
+    assert device.block().max() == 0
+    silenced[0] = False
+    output.write(second)
+    assert device.block().max() == 0, "a reply that was silenced does not come back"
+    output.begin(3)
+    output.write(second)
+    assert device.block().min() == 9000

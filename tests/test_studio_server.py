@@ -217,6 +217,14 @@ async def test_one_page_sounds_and_the_next_takes_over(go_live: GoLive) -> None:
     assert (await until(stage, "sounding"))["value"] is True
 
 
+async def test_a_frozen_page_does_not_keep_her_from_closing(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False)
+    frozen = [await house.stage(), await house.stage(), await house.live()]
+    async with asyncio.timeout(3):
+        await house.aneeka.close()
+    assert not any(socket.closed for socket in frozen), "none of them has read the goodbye"
+
+
 async def test_metrics_speak_prometheus(go_live: GoLive) -> None:
     house = await go_live()
     await house.ask("POST", "/api/chat", {"user": "ana", "text": "!bot"})

@@ -14,6 +14,8 @@ TRUST_S = 0.25
 """How far the position is extrapolated past a report (pages report about every 40 ms)."""
 LOST_S = 1.5
 """After so long without a report the page is taken as frozen, and she goes on by the clock alone."""
+ASLEEP_S = 0.5
+"""When nobody asked for the position for so long, it was we who were frozen: the page's reports wait to be read."""
 
 
 class SoundingPage(Protocol):
@@ -44,6 +46,7 @@ class BrowserOutput:
         self._shown = 0
         self._report: tuple[int, float | None] | None = None
         self._waiting_since: float | None = None
+        self._asked = 0.0
         self._alone = True
         self._offset = 0
 
@@ -53,6 +56,7 @@ class BrowserOutput:
         self._chunks = []
         self._written = self._shown = 0
         self._report = self._waiting_since = None
+        self._asked = self.clock()
         self._alone = False
 
     def write(self, pcm: Pcm) -> None:
@@ -80,6 +84,10 @@ class BrowserOutput:
 
     def played(self) -> int:
         """Return the audible position: the newest report, carried on by the clock for a moment."""
+        now = self.clock()
+        if self._waiting_since is not None and now - self._asked > ASLEEP_S:
+            self._waiting_since = now
+        self._asked = now
         if not self._alone and self._overdue():
             self.lost()
         self._shown = max(self._shown, min(self._written, self._reached()))

@@ -33,7 +33,10 @@ class Outputs:
         page_sounds: Callable[[], bool],
         report: Callable[[Health], None],
         clock: Callable[[], float],
+        silenced: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``silenced``: whether no sound may leave now, whatever is written (see ``bot.guard``)."""
+        self._silenced = silenced
         self._wish = wish
         self._device = device
         self._browser = browser
@@ -49,7 +52,7 @@ class Outputs:
         """Open the sound card, if it may be needed; a failure shows as a light, not as an error."""
         if self._wish in ("auto", "sound_card") and not self._closed:
             try:
-                self._card = await asyncio.to_thread(SoundCardOutput, self._device)
+                self._card = await asyncio.to_thread(SoundCardOutput, self._device, self._silenced)
                 self._card_problem = None
             except EngineDown as problem:
                 self._card_problem = problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class _Line:
         self.played = 0
         self.shown = 0
         self.fading = False
+        self.faded = False
         self.stamps: deque[tuple[int, float]] = deque([(0, 0.0)], maxlen=64)
         """(frames before the block, time at which its first frame leaves the DAC)."""
 
@@ -73,13 +75,15 @@ def find_device(wanted: str) -> int | None:
 class SoundCardOutput:
     """One device, opened once at its own rate and fed silence between replies (see ``vocabulary.Output``).
 
-    Raises ``EngineDown`` when the device does not exist or cannot be opened.
+    While ``silenced()`` (asked at every block, in the device's own thread) nothing is let out, and the reply in
+    progress is over. Raises ``EngineDown`` when the device does not exist or cannot be opened.
     """
 
     name = "sound_card"
     rate_hz = RATE_HZ
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, silenced: Callable[[], bool] = lambda: False) -> None:
+        self._silenced = silenced
         sounddevice = _portaudio()
         index = find_device(device)
         try:
@@ -176,7 +180,12 @@ class SoundCardOutput:
         line = self._line
         filled = 0
         line.stamps.append((line.played, times.outputBufferDacTime))
+        if self._silenced():
+            line.fading = True
+            line.faded |= line.played == 0
         limit = min(frames, int(FADE_S * self._device_hz)) if line.fading else frames
+        if line.faded:
+            limit = 0  # what is written after a cut is not even faded out
         while filled < limit and line.chunks:
             chunk = line.chunks[0]
             piece = chunk[: limit - filled]
@@ -190,4 +199,5 @@ class SoundCardOutput:
         if line.fading:
             out[:filled] = (out[:filled] * np.linspace(1.0, 0.0, filled)[:, None]).astype(np.int16)
             line.chunks.clear()
+            line.faded = True
         line.played += filled

@@ -2,8 +2,8 @@
 
 Binary messages: ``<uint32 serial><uint32 first sample>`` little endian, then mono PCM, 16 bits, 48 kHz, to the page
 that sounds alone. JSON messages to every page: ``hello``, ``sounding``, ``begin``, ``phrase``, ``words``, ``mouth``,
-``clock``, ``end``, ``cut``, ``face``, ``state``, ``card``; from the pages: ``ready``, ``take_sound``, ``played``,
-``stopped``. Sample positions count from the start of the reply that ``serial`` names.
+``clock``, ``end``, ``cut``, ``withdrawn``, ``face``, ``state``, ``card``; from the pages: ``ready``, ``take_sound``,
+``played``, ``stopped``. Sample positions count from the start of the reply that ``serial`` names.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from bot.studio.live import GOODBYE_S
 from bot.vocabulary import Pcm
 
 BACKLOG = 2000
@@ -89,7 +90,7 @@ class Pages:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Handle one page until it leaves."""
-        socket = web.WebSocketResponse(heartbeat=10.0, max_msg_size=4096, compress=False)
+        socket = web.WebSocketResponse(timeout=GOODBYE_S, heartbeat=10.0, max_msg_size=4096, compress=False)
         await socket.prepare(request)
         page = _Page(next(self._numbers))
         hello = {"type": "hello", "page": page.number, "sounding": False, **self._hello()}
@@ -143,8 +144,7 @@ class Pages:
 
     async def close(self) -> None:
         """Say goodbye to every page."""
-        for socket in list(self._pages.values()):
-            await socket.close(code=1001)
+        await asyncio.gather(*(socket.close(code=1001) for socket in self._pages.values()))
 
 
 async def _send(queue: asyncio.Queue[str | bytes | None], socket: web.WebSocketResponse) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -18,6 +20,10 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TOKENS = web.AppKey("tokens", Tokens)
+STUDIO_PORT = web.AppKey("studio_port", int)
+"""For a listener beside the studio: whose cookie it reads."""
+GUARD_PORT: web.AppKey[Callable[[], int | None]] = web.AppKey("guard_port")
+"""Where the guard listens, which the pages may speak to as well (``bot.guard``)."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 CSP = (
@@ -36,16 +42,19 @@ HEADERS = {
 
 def refusal(status: int, error: str, hint: str) -> web.Response:
     """Return an error as every route gives it."""
-    return web.json_response({"error": error, "hint": hint}, status=status, dumps=_dumps)
+    return web.json_response({"error": error, "hint": hint}, status=status, dumps=dumps)
 
 
-def _dumps(value: object) -> str:
+def dumps(value: object) -> str:
+    """Return JSON with letters as they are."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def cookie_name(request: web.Request) -> str:
     """Return the cookie's name: one a port, since cookies do not tell ports apart."""
-    return f"aneeka_{urlsplit('//' + request.host).port or 80}"
+    app = request.app
+    port = app[STUDIO_PORT] if STUDIO_PORT in app else urlsplit("//" + request.host).port
+    return f"aneeka_{port or 80}"
 
 
 def given_scope(request: web.Request) -> str | None:
@@ -59,33 +68,47 @@ def given_scope(request: web.Request) -> str | None:
     return tokens.scope(request.cookies.get(cookie_name(request), ""))
 
 
-def make_guard(port: Callable[[], int], public_hosts: frozenset[str], *, any_address: bool) -> Middleware:
+def own_hosts(host: str) -> tuple[frozenset[str], bool]:
+    """Return the names of this machine for a listener on ``host``, and whether it listens on all of its addresses."""
+    everywhere = host in ("0.0.0.0", "::")  # noqa: S104
+    machine = socket.gethostname().lower()
+    return frozenset({machine, f"{machine}.local"} if everywhere else {host}), everywhere
+
+
+def make_guard(
+    port: Callable[[], int],
+    public_hosts: frozenset[str],
+    *,
+    any_address: bool,
+    origin_port: Callable[[], int] | None = None,
+) -> Middleware:
     """Return the middleware that stands before every route.
 
     Host: only names that mean this machine (DNS rebinding keeps a foreign name). Origin: none, or our own (a page of
-    another site cannot hide its own). ``any_address``: the studio listens on every address of this machine, so that
-    any address in figures is its own too; DNS rebinding needs a name.
+    another site cannot hide its own); its port is ours unless ``origin_port`` says otherwise. ``any_address``: the
+    studio listens on every address of this machine, so that any address in figures is its own too; DNS rebinding needs
+    a name.
     """
     hosts = LOOPBACK | public_hosts
 
     def known(host: str) -> bool:
         return host in hosts or (any_address and _is_address(host))
 
-    def ours(netloc: str) -> bool:
+    def ours(netloc: str, own_port: int) -> bool:
         try:
             parts = urlsplit("//" + netloc)
             host, its_port = parts.hostname, parts.port or 80
         except ValueError:
             return False
-        return host is not None and known(host) and its_port == port() and parts.username is None
+        return host is not None and known(host) and its_port == own_port and parts.username is None
 
     def own_origin(origin: str) -> bool:
         scheme, _, netloc = origin.partition("://")
-        return scheme == "http" and ours(netloc)
+        return scheme == "http" and ours(netloc, (origin_port or port)())
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not ours(request.headers.get("Host", "")):
+        if not ours(request.headers.get("Host", ""), port()):
             return refusal(403, text("studio.bad_host"), text("studio.bad_host_hint", port=port()))
         origin = request.headers.get("Origin")
         if origin is not None and not own_origin(origin):
@@ -112,7 +135,7 @@ def needed_scope(path: str) -> str | None:
     """Return the scope that a path needs (``None``: it is open, or asks by itself)."""
     if path in ("/health", "/", "/stage", "/captions") or path.startswith("/static/"):
         return None
-    return "watch" if path == "/api/stage" else "full"
+    return "watch" if path in ("/api/stage", "/api/guard") else "full"
 
 
 @web.middleware
@@ -131,6 +154,11 @@ async def plain_errors(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the protective headers on every answer."""
+    """Put the protective headers on every answer; the pages may speak to the guard's port as well."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    guard_port = request.app[GUARD_PORT]() if GUARD_PORT in request.app else None
+    if guard_port is not None and response.headers["Content-Security-Policy"] == CSP:
+        host = re.match(r"[A-Za-z0-9.-]+(?=:|$)", request.host)  # a policy cannot name an address such as [::1]
+        guard = f"ws://{host[0] if host else '*'}:{guard_port}"
+        response.headers["Content-Security-Policy"] = CSP.replace("connect-src 'self'", f"connect-src 'self' {guard}")

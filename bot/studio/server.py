@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from urllib.parse import urlencode
@@ -10,10 +10,21 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 import avatar
+from avatar.layers import Layer
 from bot.studio.api import HOUSE, ROUTES, House
+from bot.studio.hand_api import HAND, HAND_ROUTES, Hand, presence
 from bot.studio.live import Live
 from bot.studio.pages import Pages
-from bot.studio.security import TOKENS, add_headers, cookie_name, given_scope, make_guard, plain_errors
+from bot.studio.security import (
+    GUARD_PORT,
+    TOKENS,
+    add_headers,
+    cookie_name,
+    given_scope,
+    make_guard,
+    own_hosts,
+    plain_errors,
+)
 from bot.studio.tokens import Tokens
 from bot.texts import chosen, text
 
@@ -21,6 +32,8 @@ STUDIO_FILES = Path(__file__).parent / "page"
 AVATAR_FILES = Path(avatar.__file__).parent / "page"
 BODY_LIMIT = 64 * 1024
 COOKIE_S = 30 * 24 * 3600
+LAYER_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""For a layer that is opened by itself: a picture, and nothing that runs."""
 
 
 class PortTaken(Exception):
@@ -30,23 +43,39 @@ class PortTaken(Exception):
 class Server:
     """Serves on one address until closed."""
 
-    def __init__(self, house: House, live: Live, pages: Pages, tokens: Tokens, *, host: str, port: int) -> None:
+    def __init__(
+        self,
+        house: House,
+        hand: Hand,
+        live: Live,
+        pages: Pages,
+        tokens: Tokens,
+        *,
+        host: str,
+        port: int,
+        guard_port: Callable[[], int | None],
+        layers: Mapping[str, Layer],
+    ) -> None:
+        """``guard_port``: where the guard listens, if it does (``bot.guard``). ``layers``: the operator's drawing."""
         self._host = host = host.strip("[]").lower()
         self.port = port
         self._tokens = tokens
         self._live = live
         self._pages = pages
-        everywhere = host in ("0.0.0.0", "::")  # noqa: S104
-        machine = socket.gethostname().lower()
-        named = frozenset({machine, f"{machine}.local"} if everywhere else {host})
+        self._guard_port = guard_port
+        self._layers = layers
+        named, everywhere = own_hosts(host)
         app = web.Application(
-            middlewares=[plain_errors, make_guard(lambda: self.port, named, any_address=everywhere)],
+            middlewares=[plain_errors, make_guard(lambda: self.port, named, any_address=everywhere), presence],
             client_max_size=BODY_LIMIT,
         )
         app[HOUSE] = house
+        app[HAND] = hand
         app[TOKENS] = tokens
+        app[GUARD_PORT] = guard_port
         app.on_response_prepare.append(add_headers)
         app.add_routes(ROUTES)
+        app.add_routes(HAND_ROUTES)
         app.add_routes(
             [
                 web.get("/", self._studio),
@@ -56,6 +85,8 @@ class Server:
                 web.get("/api/stage", pages.serve),
                 web.static("/static/studio", STUDIO_FILES),
                 web.static("/static/page", AVATAR_FILES),
+                web.get("/static/layers", self._layer_names),
+                web.get("/static/layers/{name}", self._layer),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -81,10 +112,17 @@ class Server:
 
     def address(self, path: str = "/", *, watch: bool = False) -> str:
         """Return a page's address with its token."""
-        host = "127.0.0.1" if self._host in ("0.0.0.0", "::", "localhost") else self._host  # noqa: S104
-        shown = f"[{host}]" if ":" in host else host
         token = self._tokens.watch if watch else self._tokens.full
-        return f"http://{shown}:{self.port}{path}?{urlencode({'token': token})}"
+        return f"http://{self._shown_host()}:{self.port}{path}?{urlencode({'token': token})}"
+
+    def panic_address(self) -> str | None:
+        """Return where ``POST`` is panic although the program may hang (``None``: the guard does not listen)."""
+        port = self._guard_port()
+        return None if port is None else f"http://{self._shown_host()}:{port}/api/control/panic"
+
+    def _shown_host(self) -> str:
+        host = "127.0.0.1" if self._host in ("0.0.0.0", "::", "localhost") else self._host  # noqa: S104
+        return f"[{host}]" if ":" in host else host
 
     async def _studio(self, request: web.Request) -> web.StreamResponse:
         if given_scope(request) != "full":
@@ -98,6 +136,16 @@ class Server:
 
     async def _stage(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(AVATAR_FILES / "stage.html") if given_scope(request) else _closed_door()
+
+    async def _layer_names(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"layers": list(self._layers)})
+
+    async def _layer(self, request: web.Request) -> web.StreamResponse:
+        layer = self._layers.get(request.match_info["name"])
+        if layer is None:
+            raise web.HTTPNotFound
+        headers = {"Content-Security-Policy": LAYER_CSP}
+        return web.Response(body=layer.content, content_type=layer.type, headers=headers)
 
     async def _captions(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(AVATAR_FILES / "captions.html") if given_scope(request) else _closed_door()

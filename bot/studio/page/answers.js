@@ -55,11 +55,12 @@ export function mountAnswers() {
       held.set(reply, [...new Set([...(held.get(reply) ?? []), reason])]);
     },
     /** What a moderator took back leaves the log as well, with the answer that may repeat it. */
-    withdrawn({ ids }) {
+    withdrawn({ ids, turns: replies }) {
       const gone = new Set(ids);
-      for (const turn of turns.filter(({ heard }) => heard.some(({ id }) => gone.has(id)))) {
-        turn.heard = turn.heard.map((item) => (gone.has(item.id) ? { ...item, text: "" } : item));
+      for (const turn of turns.filter(({ id, heard }) => replies.includes(id) || heard.some((item) => gone.has(item.id)))) {
+        turn.heard = turn.heard.map((item) => (gone.has(item.id) ? { ...item, text: "", user: "" } : item));
         turn.withdrawn = true;
+        turn.spoken = turn.generated = "";
       }
       drawAll();
     },

@@ -70,9 +70,10 @@ export function mountChatList() {
     }
   }
 
-  function add({ id, user, roles, text: words, kind, at_ms: atMs }) {
+  function add({ id, user, user_id: userId, bad_name: badName, blocked, roles, text: words, kind, at_ms: atMs }) {
     if (rows.has(id)) return;
-    const row = { id, user: user || "", roles: roles || [], text: words, kind: kind || "chat", atMs, fate: early.get(id) || { is: "waiting" }, element: null };
+    const fate = early.get(id) || (blocked ? { is: "dropped", reason: blocked } : { is: "waiting" });
+    const row = { id, user: user || "", userId, badName: badName === true, roles: roles || [], text: words, kind: kind || "chat", atMs, fate, revealed: false, element: null };
     early.delete(id);
     if (row.fate.is === "withdrawn") row.text = "";
     rows.set(id, row);
@@ -100,15 +101,23 @@ export function mountChatList() {
 
   function dropped({ id, reason }) {
     // A second delivery of a message says nothing about the first.
-    if (reason !== "duplicate") settle(id, { is: "dropped", reason });
+    if (reason === "withdrawn") takeBack(id);
+    else if (reason !== "duplicate") settle(id, { is: "dropped", reason });
   }
 
-  function withdrawn({ ids }) {
-    for (const id of ids) {
-      const row = rows.get(id);
-      if (row) row.text = "";
-      settle(id, { is: "withdrawn" });
+  /** Single messages, all that a person wrote until then (`user_id`), or all of chat. */
+  function withdrawn({ ids, user_id: userId, chat, at_ms: atMs }) {
+    ids.forEach(takeBack);
+    for (const row of rows.values()) {
+      const theirs = (userId && row.userId === userId) || (chat && row.kind === "chat");
+      if (theirs && row.atMs <= atMs) takeBack(row.id);
     }
+  }
+
+  function takeBack(id) {
+    const row = rows.get(id);
+    if (row) row.text = "";
+    settle(id, { is: "withdrawn" });
   }
 
   function cue({ reply, heard }) {
@@ -139,6 +148,20 @@ export function mountChatList() {
     if (row?.kind === "chat") await send("DELETE", `/api/chat/${encodeURIComponent(id)}`);
   }
 
+  function reveal(id) {
+    const row = rows.get(id);
+    if (!row) return;
+    row.revealed = !row.revealed;
+    touch(row);
+  }
+
+  async function block(id) {
+    const row = rows.get(id);
+    if (row?.userId) await send("POST", "/api/viewers/block", { user_id: row.userId, name: row.user });
+  }
+
+  const deeds = { withdraw, reveal, block };
+
   function follow() {
     following = true;
     unread = 0;
@@ -158,7 +181,7 @@ export function mountChatList() {
   list.addEventListener("focusin", (event) => activate(event.target.closest(".row")));
   list.addEventListener("click", (event) => {
     const pressed = event.target.closest("[data-do]");
-    if (pressed?.dataset.do === "withdraw") withdraw(pressed.closest(".row").dataset.id);
+    deeds[pressed?.dataset.do]?.(pressed.closest(".row").dataset.id);
     if (pressed?.dataset.do === "show-answer") byId(pressed.hash.slice(1))?.focus();
   });
   scroller.addEventListener("keydown", (event) => {

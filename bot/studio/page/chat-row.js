@@ -1,7 +1,7 @@
 /** One row of the chat list. The list keeps the row's facts; this draws them. */
 
 import { el } from "./dom.js";
-import { inWords } from "./fates.js";
+import { inWords, isUnfit } from "./fates.js";
 import { text, textOr } from "./language.js";
 
 const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -13,14 +13,15 @@ export function drawRow(row) {
   const kind = row.kind === "chat" ? null : el("span", { class: "badge", "data-role": row.kind }, text(`kind.${row.kind}`));
   const time = row.atMs ? el("time", { datetime: new Date(row.atMs).toISOString() }, clock.format(row.atMs)) : null;
   const gone = row.fate.is === "withdrawn";
+  const hidden = !row.revealed && isUnfit(row.fate);
   const facts = { "data-id": row.id, "data-kind": row.kind, "data-fate": row.fate.is, "data-reason": row.fate.reason };
   return el(
     "li",
     { class: "row", tabindex: "-1", ...facts },
-    el("div", { class: "row-head" }, row.user ? el("bdi", { class: "user" }, row.user) : null, kind, ...badges, time),
-    el("p", { class: gone ? "row-text gone" : "row-text" }, gone ? text("chat.withdrawn_text") : row.text),
+    el("div", { class: "row-head" }, row.user ? el("bdi", { class: row.badName && !row.revealed ? "user blurred" : "user" }, row.user) : null, kind, ...badges, time),
+    el("p", { class: gone ? "row-text gone" : hidden ? "row-text blurred" : "row-text" }, gone ? text("chat.withdrawn_text") : row.text),
     drawFate(row, sign, word),
-    canWithdraw(row) ? withdrawButton(row) : null,
+    el("div", { class: "row-buttons" }, canReveal(row) ? button(row, "reveal", row.revealed ? "chat.hide" : "chat.reveal") : null, canBlock(row) ? button(row, "block", "chat.block") : null, canWithdraw(row) ? button(row, "withdraw", "chat.withdraw") : null),
   );
 }
 
@@ -32,7 +33,10 @@ function drawFate(row, sign, word) {
 
 const canWithdraw = (row) => row.kind === "chat" && row.fate.is !== "withdrawn";
 
-function withdrawButton(row) {
-  const label = text("chat.withdraw_of", { user: row.user });
-  return el("button", { type: "button", class: "quiet withdraw", tabindex: "-1", "data-do": "withdraw", "aria-label": label }, text("chat.withdraw"));
+const canReveal = (row) => row.fate.is !== "withdrawn" && (row.badName || isUnfit(row.fate));
+const canBlock = (row) => row.kind === "chat" && Boolean(row.userId);
+
+function button(row, deed, words) {
+  const label = text(`${words}_of`, { user: row.user });
+  return el("button", { type: "button", class: "quiet", tabindex: "-1", "data-do": deed, "aria-label": label }, text(words));
 }

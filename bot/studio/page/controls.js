@@ -8,9 +8,14 @@ import { keep, recall } from "./store.js";
 const TWICE_MS = 700;
 const TYPING = "input, textarea, select, [contenteditable]";
 
-/** Mounts the buttons and the keys; `show(state)` takes `{muted, paused}`. */
+/**
+ * Mounts the buttons and the keys; `show(state)` takes `{muted, paused, away}`, `silenced` whether the guard has silenced her,
+ * `attach` the stage view, whose line to the guard carries panic also while the program hangs.
+ */
 export function mountControls() {
-  const state = { muted: false, paused: false };
+  const state = { muted: false, paused: false, away: false };
+  let silenced = false;
+  let stage = null;
   let known = false;
   let escapeAt = -Infinity;
 
@@ -19,7 +24,10 @@ export function mountControls() {
     mute: () => control(state.muted ? "unmute" : "mute"),
     skip: () => control("skip"),
     pause: () => control(state.paused ? "resume" : "pause"),
-    panic: () => control("panic"),
+    panic: () => {
+      stage?.panic();
+      control("panic");
+    },
     resume: () => control("resume"),
   };
   for (const [name, act] of Object.entries(actions)) byId(`control-${name}`).addEventListener("click", act);
@@ -49,8 +57,9 @@ export function mountControls() {
   function draw() {
     label("mute", state.muted ? "unmute" : "mute", state.muted);
     label("pause", state.paused ? "resume" : "pause", state.paused);
-    byId("held").hidden = !state.paused;
+    byId("held").hidden = !state.paused && !silenced;
     byId("muted").hidden = !state.muted || state.paused;
+    byId("away").hidden = !state.away || state.muted || state.paused;
   }
 
   function label(name, words, on) {
@@ -58,15 +67,24 @@ export function mountControls() {
     byId(`control-${name}-label`).textContent = text(`control.${words}`);
   }
 
-  function show({ muted, paused }) {
+  function show({ muted, paused, away }) {
     if (known && paused !== state.paused) announce(text(paused ? "control.now_paused" : "control.now_resumed"));
     else if (known && muted !== state.muted) announce(text(muted ? "control.now_muted" : "control.now_unmuted"));
     known = true;
-    Object.assign(state, { muted, paused });
+    Object.assign(state, { muted, paused, away });
     draw();
   }
 
   onLanguage(draw);
   draw();
-  return { show };
+  return {
+    show,
+    silenced(now) {
+      silenced = now;
+      draw();
+    },
+    attach(mounted) {
+      stage = mounted;
+    },
+  };
 }

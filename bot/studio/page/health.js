@@ -1,5 +1,6 @@
 /** A light for every part: a sign and a word, not colour alone; why it is so and what repairs it. */
 
+import { send } from "./api.js";
 import { byId, el } from "./dom.js";
 import { languageOfServer, onLanguage, text, textOr } from "./language.js";
 
@@ -21,7 +22,15 @@ export function mountHealth() {
       const ill = state === "down" || state === "degraded";
       lines.push(el("p", { class: ill ? "repair" : "reason" }, ill ? el("b", {}, text("health.repair"), " ") : null, el("span", { lang }, repair)));
     }
+    if (name === "vtube_studio" && state === "down") lines.push(askAgain());
     return el("li", { class: "part", "data-part": name, "data-state": state }, sign, el("div", {}, ...lines));
+  }
+
+  /** After a no, VTube Studio asks again only when the operator wants it to. */
+  function askAgain() {
+    const button = el("button", { type: "button", id: "ask-vtube-studio" }, text("health.ask_vtube_studio"));
+    button.addEventListener("click", () => send("POST", "/api/vtube-studio/ask", {}));
+    return button;
   }
 
   function draw() {

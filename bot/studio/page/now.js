@@ -56,7 +56,10 @@ export function mountNow(find) {
   return {
     phrase,
     word: lightWord,
-    withdrawn: draw,
+    withdrawn({ turns }) {
+      if (turns.includes(current?.reply)) clear();
+      else draw();
+    },
     cue(cue) {
       begin(cue.reply);
       current.cue = cue;

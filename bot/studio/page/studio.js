@@ -3,6 +3,7 @@
 import { mountAddresses } from "./addresses.js";
 import { mountAnswers } from "./answers.js";
 import { login, send } from "./api.js";
+import { mountBlocked } from "./blocked.js";
 import { mountChatBox } from "./chat-box.js";
 import { mountChatList } from "./chat-list.js";
 import { mountComposer } from "./composer.js";
@@ -11,11 +12,13 @@ import { mountCounters } from "./counters.js";
 import { byId } from "./dom.js";
 import { mountHeader } from "./header.js";
 import { mountHealth } from "./health.js";
+import { mountHeld } from "./held.js";
 import { followServer, loadTexts, mountSwitch } from "./language.js";
 import { mountLatency } from "./latency.js";
 import { connectLive } from "./live.js";
 import { mountModels } from "./models.js";
 import { mountNow } from "./now.js";
+import { mountPresence } from "./presence.js";
 import { mountSound } from "./sound.js";
 
 const TURNS_RESTORED = 20;
@@ -26,6 +29,9 @@ const header = mountHeader();
 const chat = mountChatList();
 const now = mountNow(chat.find);
 const answers = mountAnswers();
+const held = mountHeld();
+const blocked = mountBlocked();
+const presence = mountPresence();
 const controls = mountControls();
 const sound = mountSound();
 const models = mountModels();
@@ -46,6 +52,12 @@ const handlers = {
   phrase: (message) => now.phrase(message),
   word: (message) => now.word(message),
   blocked: (message) => [now, answers].forEach((panel) => panel.blocked(message)),
+  held(message) {
+    now.turn(message);
+    held.add(message);
+  },
+  decided: (message) => held.remove(message),
+  viewers: (message) => blocked.show(message.blocked),
   turn(message) {
     chat.turn(message);
     now.turn(message);
@@ -75,6 +87,9 @@ async function restore(state) {
   health.restore(state.health);
   counters.show(state.counters);
   addresses.show(state.obs);
+  held.restore(state.held);
+  blocked.show(state.blocked);
+  presence.watch(state.away_minutes);
   chat.restore(state.waiting);
   now.clear();
   models.restore(state.brain);
@@ -95,7 +110,12 @@ function lock() {
 async function showHer() {
   try {
     const { mountStage } = await import("/static/page/stage-view.js");
-    sound.attach(mountStage(byId("stage"), { kind: "studio", token: "", captions: true, onState: sound.showView }));
+    const onState = (snapshot) => {
+      sound.showView(snapshot);
+      controls.silenced(snapshot.silenced);
+    };
+    const stage = mountStage(byId("stage"), { kind: "studio", token: "", captions: true, onState });
+    [sound, controls].forEach((panel) => panel.attach(stage));
   } catch (error) {
     // Without her picture the controls must still work.
     console.warn(error);

@@ -1,0 +1,56 @@
+"""Viewers whom the operator has blocked in the studio: kept in the data folder, obeyed at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from pathlib import Path
+
+from bot.vocabulary import Person
+
+log = logging.getLogger(__name__)
+
+MOST = 10_000
+
+
+class Blocks:
+    """Platform ids of blocked viewers with the names they had; a file that cannot be read is left alone."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._names: dict[str, str] = {}
+        self._saving = threading.Lock()
+        if file.exists():
+            try:
+                kept = json.loads(file.read_text(encoding="utf-8"))
+                self._names = {str(person_id): str(name) for person_id, name in kept.items()}
+            except (OSError, ValueError, AttributeError) as error:
+                log.error("cannot read %s, so nobody is blocked: %s", file.name, error)
+                file.replace(file.with_suffix(".unreadable"))
+
+    def __contains__(self, person: Person | None) -> bool:
+        return person is not None and person.id in self._names
+
+    def names(self) -> dict[str, str]:
+        """Return the blocked viewers, the newest first, as id to name."""
+        return dict(reversed(self._names.items()))
+
+    def block(self, person_id: str, name: str) -> None:
+        """Block a viewer."""
+        self._names.pop(person_id, None)
+        self._names[person_id] = name
+        while len(self._names) > MOST:
+            del self._names[next(iter(self._names))]
+
+    def unblock(self, person_id: str) -> bool:
+        """Let a viewer be heard again; ``False``: they were not blocked."""
+        return self._names.pop(person_id, None) is not None
+
+    def save(self) -> None:
+        """Keep the list; call it in a thread. Raises ``OSError``."""
+        with self._saving:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._file.with_suffix(".new")
+            fresh.write_text(json.dumps(dict(self._names), ensure_ascii=False), encoding="utf-8")
+            fresh.replace(self._file)
