@@ -15,26 +15,30 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avatar.lipsync import MouthTrack
 from avatar.performer import Performer
-from bot.bodies import build_bodies
+from bot.bodies import build_bodies, own_layers
+from bot.chat.event_policy import THANKED, EventPolicy
 from bot.config.settings import Settings
 from bot.desk import Desk
 from bot.director import Director, DirectorRules
 from bot.engines import PROMPTS, build_engines
+from bot.guard import Guard
+from bot.hand import Hand
 from bot.inbox import ChatRules, Inbox
 from bot.mind.memory import Memory
 from bot.mind.prompts import PromptBook, Situation
 from bot.models.shelf import Shelf
-from bot.recorder import Recorder, blank, turn_record
+from bot.moderation import Moderation
+from bot.recorder import Recorder, blank, blank_words, turn_record
 from bot.reply import Outcome, Performance
 from bot.safety.gate import Gate, filtered_line
 from bot.stage.browser import BrowserOutput
 from bot.stage.outputs import Outputs
 from bot.stage.playback import Stage
-from bot.stage.silent import RATE_HZ
+from bot.stage.silent import RATE_HZ, FileOutput
 from bot.studio.live import Live
 from bot.studio.pages import Pages
 from bot.studio.server import Server
@@ -53,14 +57,21 @@ from bot.vocabulary import (
     PromptTooLong,
     Reply,
     Spoken,
+    Voice,
     sound_text,
 )
+from bot.voice.captions_only import CaptionsOnly
 from bot.voice.phrases import PhraseCutter
+from bot.withdrawal import Withdrawal
+
+if TYPE_CHECKING:
+    from bot.chat.twitch import TwitchChannel
 
 log = logging.getLogger(__name__)
 
 FRAME_S = 1 / 60
 COUNTERS_S = 0.5
+MAX_PORT = 65_535
 
 
 class Aneeka:
@@ -73,6 +84,8 @@ class Aneeka:
         now = self.now()
 
         self.desk = Desk(self)
+        self.hand = Hand(self, data)
+        self.moderation = Moderation(self)
         self.live = Live(self.desk.state)
         self.board = Board(self.live.tell)
         rules = ChatRules(
@@ -85,9 +98,13 @@ class Aneeka:
             repeat_window_s=chat.repeat_window_s,
             ignored_users=frozenset(chat.ignored_users),
         )
-        self.inbox = Inbox(rules, self._dropped)
+        events = settings.twitch.events.model_dump()
+        self.policy = EventPolicy(PROMPTS, language, name, events, seed=int(time.time()))
+        self.inbox = Inbox(rules, self._dropped, events=self.policy.rules())
         patience = DirectorRules(chat.window_s, chat.max_many, chat.idle_after_s, chat.idle_max_s)
         self.director = Director(self.inbox, patience, now)
+        self.director.next_approved = self.hand.next_approved
+        self.director.chat_full = lambda: self.hand.approvals.full
         self.prompts = PromptBook(PROMPTS, language, name)
         self.gate = Gate(
             settings.safety.strictness,
@@ -104,25 +121,44 @@ class Aneeka:
         self.pages = Pages(
             self.desk.page_hello, lambda: self.stage.snapshot(), sound=settings.stage.sound in ("auto", "browser")
         )
-        self.browser = BrowserOutput(self.pages, self.now)
+        tokens = load_tokens(data, settings.studio.token.get_secret_value())
+        self.guard = Guard(settings.studio.host, tokens, self.board.report, self.now)
+        self.browser = BrowserOutput(self.pages, self.guard.clock)
         self.outputs = Outputs(
             settings.stage.sound,
             settings.audio.output_device,
             self.browser,
             lambda: self.pages.sounding is not None,
             self.board.report,
-            self.now,
+            self.guard.clock,
+            self.guard.silenced,
         )
         self.stage = Stage(
-            self.outputs.choose(), lambda: MouthTrack(RATE_HZ), self.pages.show, self._on_stage, self.now
+            self.outputs.choose(), lambda: MouthTrack(RATE_HZ), self.pages.show, self._on_stage, self.guard.clock
         )
-        self.performer = Performer(seed=int(time.time()))
+        self.performer = Performer(seed=int(time.time()), reduced_motion=settings.avatar.reduced_motion)
         sounds = Path(settings.stage.record).expanduser() if settings.stage.record else None
         self.recorder = Recorder(data / "recordings", sounds)
-        tokens = load_tokens(data, settings.studio.token.get_secret_value())
         self.server = Server(
-            self.desk, self.live, self.pages, tokens, host=settings.studio.host, port=settings.studio.port
+            self.desk,
+            self.hand,
+            self.live,
+            self.pages,
+            tokens,
+            host=settings.studio.host,
+            port=settings.studio.port,
+            guard_port=lambda: self.guard.port,
+            layers=own_layers(settings, self.board),
         )
+
+        self.twitch: TwitchChannel | None = None
+        if settings.twitch.mode != "off":
+            from bot.chat.twitch import TwitchChannel  # brings TwitchIO, which nobody else needs in memory
+
+            self.twitch = TwitchChannel(
+                settings, data, self.policy, self.desk, self.moderation, self.board.report, self.live.tell, self.now
+            )
+            self.moderation.on_withdrawn = self.twitch.withdrawn
 
         self.reply: Reply | None = None
         self.turns_done = self.turns_cut = self.phrases_blocked = 0
@@ -141,24 +177,29 @@ class Aneeka:
         self.stage.on_expression = lambda shown: self.performer.set_expression(shown, self.now())
         self.pages.on_played = self._page_played
         self.pages.on_sounding = self._page_sounds
+        self.guard.on_panic = self.desk.panicked
+        self.guard.on_moved = lambda: self.pages.show(self.guard.news())
 
     # ------------------------------------------------------------------ life
 
     async def start(self) -> None:
         """Go live. Raises ``PortTaken``."""
         await self.server.start()
+        beside = self.settings.studio.port + 1
+        self.guard.start(self.server.port, beside if 1 < beside <= MAX_PORT else 0)
         for part in self.engines.parts.values():
             await part.start()
         self.board.report(Health("hearing", "off", text("engines.hearing_off")))
-        if self.settings.twitch.mode == "off":
+        if self.twitch is None:
             self.board.report(Health("twitch", "off", text("engines.twitch_off")))
         else:
-            self.board.report(Health("twitch", "down", text("engines.twitch_not_yet"), text("engines.twitch_repair")))
+            self._keeper.keep(self.twitch.run())
         await self.outputs.open()
         self.engines.brain.on_ready = self._warm
         self._warm()
-        for step in (self._converse, self._move, self._count):
+        for step in (self._converse, self._move, self._count, self._look_around):
             self._keeper.keep(for_ever(step))
+        await self.guard.ready()  # a page's policy names the guard's port, so no page may be opened before
 
     async def close(self) -> None:
         """End: silence, records on disk, children gone."""
@@ -171,6 +212,8 @@ class Aneeka:
         await asyncio.gather(*(part.close() for part in self.engines.parts.values()))
         self.outputs.close()
         await self.server.close()
+        await self.guard.close()
+        self.hand.close()
 
     async def rest(self, timeout_s: float) -> None:
         """Wait until she has finished what she is saying."""
@@ -190,25 +233,37 @@ class Aneeka:
             await asyncio.wait_for(self._something.wait(), None if again is None else max(0.0, again - now))
 
     async def _answer(self, cue: Cue) -> None:
-        """One reply from cue to record."""
+        """One reply from cue to record, or to the operator who must approve it."""
+        draft = self.hand.approved_for(cue)
+        aloud = draft is not None or not self.hand.approvals.holds(cue)
+        waits = False
         reply = self.reply = Reply(f"{self._session}-{next(self._reply_ids)}", cue)
         self._silent.clear()
         heard_at = cue.heard[0].at_s if cue.heard else cue.at_s
         reply.marks |= {"heard": heard_at, "cue": cue.at_s}
         spoken = Spoken(reply.id, "", "failed")
         try:
-            self._announce(reply)
-            outcome = await self._perform(reply)
+            self._announce(reply, aloud=aloud)
+            outcome = await self._perform(reply, draft.tagged if draft else None, aloud=aloud)
+            if not aloud:
+                waits = self.hand.hold(reply, outcome)
+                outcome = replace(outcome, spoken=replace(outcome.spoken, text=""), sound=outcome.sound[:0])
             spoken = outcome.spoken
-            self.memory.remember(cue, self.prompts.heard_lines(cue), spoken, outcome.expression)
+            if not waits:
+                self.memory.remember(cue, self.prompts.heard_lines(cue), spoken, outcome.expression)
+                self._record(reply, outcome)
             self.memory.fit(self.engines.brain.prompt_tokens, self.settings.llm.context)
-            self._record(reply, outcome)
         except Exception:
             log.exception("reply %s failed", reply.id)
         finally:
             self.reply = None
             self._silent.set()
-            self.director.finished(cue, spoken, self.now())
+            if waits:
+                self.director.set_aside(self.now())
+            else:
+                waits = self.director.finished(cue, spoken, self.now())
+            if self.twitch is not None and not waits:
+                self.twitch.said(cue, spoken)
             self._last_heard_s = self.now()
             self._set_doing("idle")
             self.pages.show({"type": "card"})
@@ -216,32 +271,42 @@ class Aneeka:
             self._afterwards.pop(0)()
         self._warm()
 
-    async def _perform(self, reply: Reply) -> Outcome:
+    async def _perform(self, reply: Reply, approved: str | None, *, aloud: bool) -> Outcome:
+        """Say it, or say ``approved`` in its place; not ``aloud``: only write it."""
         if self._warming is not None:
             self._warming.cancel()
         brain: Brain = self.engines.brain
+        voice: Voice = self.engines.voice if aloud else CaptionsOnly()
+        stage = self.stage if aloud else self._desk_stage()
         while True:
-            self.stage.output = self.outputs.choose()
+            if aloud:
+                stage.output = self.outputs.choose()
             performance = Performance(
                 reply,
                 brain=brain,
                 cutter=PhraseCutter(self.settings.persona.language, name=self.settings.persona.name),
                 gate=self._gate_out,
                 instead=lambda: filtered_line(self.phrases_blocked),
-                voice=self.engines.voice,
-                stage=self.stage,
+                voice=voice,
+                stage=stage,
                 tell=self.live.tell,
             )
             try:
-                return await performance.run(self._prompt(reply))
+                return await performance.run(self._prompt(reply) if approved is None else approved)
             except PromptTooLong:
                 if not self.memory.shrink():
                     brain = self.engines.brain.outgrown()
+
+    def _desk_stage(self) -> Stage:
+        """Return a stage that nobody sees or hears, for an answer that must be approved first."""
+        return Stage(FileOutput(self.now), lambda: MouthTrack(RATE_HZ), lambda _: None, lambda _: None, self.now)
 
     def _prompt(self, reply: Reply) -> Prompt | str:
         cue = reply.cue
         if cue.mode == "say":
             return cue.heard[0].text
+        if cue.mode == "event" and (line := self.policy.line(cue.heard[0])) is not None:
+            return line
         now = self.now()
         situation = Situation(self.inbox.chat_per_min(now), self.inbox.chat_waiting, now - self._last_heard_s)
         prompt = self.prompts.build(cue, self.memory, situation)
@@ -252,7 +317,14 @@ class Aneeka:
         """Let the brain read ahead what the next prompt will begin with, unless it is at work."""
         if self.reply is not None:
             return
+        if self._warming is not None:
+            self._warming.cancel()
         self._warming = self._keeper.keep(self.engines.brain.warm(self.prompts.warm_prompt(self.memory)))
+
+    def forget(self) -> None:
+        """Some of the history was withdrawn: the brain keeps nothing that it has read but what stays."""
+        self.engines.brain.forget()
+        self._warm()
 
     def _between_replies(self, act: Callable[[], None]) -> None:
         """Run this now, or as soon as the reply in progress has ended."""
@@ -286,24 +358,36 @@ class Aneeka:
             self._counted = counters
         await asyncio.sleep(COUNTERS_S)
 
+    async def _look_around(self) -> None:
+        self.hand.tick()
+        await asyncio.sleep(COUNTERS_S)
+
     # ------------------------------------------------------------------ what comes in
 
-    def hear(self, heard: Heard) -> None:
-        """Take in something said or done to her."""
+    def hear(self, heard: Heard, unfit: str | None = None) -> None:
+        """Take in something said or done to her; ``unfit``: why it is not to be answered."""
         now = self.now()
         heard = replace(heard, text=sound_text(heard.text))
-        if heard.kind != "say":
-            name = heard.person.name if heard.person else ""
-            roles = sorted(heard.person.roles) if heard.person else []
-            shown = {"user": name, "roles": roles, "text": heard.text, "kind": heard.kind}
-            self.live.tell({"type": "chat", "id": heard.id, **shown, "at_ms": round(time.time() * 1000)})
-        blocked = self.gate.comes_in(heard)
+        if heard.kind in ("operator", "say"):
+            self.hand.seen()
+        blocked = "ignored" if self.hand.blocks(heard.person) else self.gate.comes_in(heard)
+        if blocked not in (None, "ignored") and heard.event in THANKED:
+            heard, blocked = replace(heard, text=""), None  # the deed gets its thanks, the words are not answered
+        name = heard.person.name if heard.person else ""
         if heard.person is not None:
-            heard = replace(heard, person=replace(heard.person, name=self.gate.safe_name(heard.person.name)))
-        if self.inbox.add(heard, now, blocked) is not None:
+            heard = replace(heard, person=replace(heard.person, name=self.gate.safe_name(name)))
+        if heard.kind != "say":
+            roles = sorted(heard.person.roles) if heard.person else []
+            said = "" if self.inbox.unwanted.takes(heard, now) else heard.text
+            shown = {"user": name, "roles": roles, "text": said, "kind": heard.kind}
+            judged = {"blocked": blocked, "bad_name": bool(name and heard.person and heard.person.name != name)}
+            whose = {"user_id": heard.person.id if heard.person else "", "at_ms": round(time.time() * 1000)}
+            self.live.tell({"type": "chat", "id": heard.id, **shown, **judged, **whose})
+        if self.inbox.add(heard, now, blocked or unfit) is not None:
             return
         self._last_heard_s = now
         self.director.noticed(heard, now)
+        self.performer.notices(heard.kind, heard.event, now)
         if self.director.yields_to(heard):
             self.cut("operator")
         self._something.set()
@@ -317,6 +401,8 @@ class Aneeka:
         if self.reply is not None:
             self.reply.stop(why)
             self.stage.cut(self.reply)
+            for body in self.bodies.values():
+                body.says("")
 
     def wake(self) -> None:
         """Let the director look again."""
@@ -332,36 +418,50 @@ class Aneeka:
 
     def _set_doing(self, doing: str) -> None:
         self._doing = doing
-        self.performer.set_state(doing, self.now())
         self.tell_state()
 
     def tell_state(self) -> None:
-        """Tell every page what she does now."""
+        """Show every page, and her face, what she does now."""
+        self.performer.set_state(self.doing, self.now())
         self.live.tell({"type": "state", **self.desk.state_line()})
         self.pages.show({"type": "state", "state": self.doing})
+        for body in self.bodies.values():
+            body.does(self.doing)
 
-    def _announce(self, reply: Reply) -> None:
+    def _announce(self, reply: Reply, *, aloud: bool) -> None:
         cue = reply.cue
         shown = {"mode": cue.mode, "heard": [h.id for h in cue.heard], "why": text(f"app.why_{cue.why}")}
         self.live.tell({"type": "cue", "reply": reply.id, **shown})
-        if cue.mode in ("chat_one", "chat_many") and cue.heard[0].person:
+        if aloud and cue.mode in ("chat_one", "chat_many") and cue.heard[0].person:
             first = cue.heard[0]
             names = ", ".join(h.person.name for h in cue.heard if h.person)
             said = first.text if len(cue.heard) == 1 else ""
             self.pages.show({"type": "card", "user": names, "text": said, "mode": cue.mode})
+        self.performer.answers(cue.mode, sum(len(h.text) for h in cue.heard), self.now())
         self._set_doing("thinking")
 
     def _on_stage(self, message: dict[str, Any]) -> None:
-        if message["type"] == "phrase" and self._doing != "speaking":
-            self._set_doing("speaking")
+        if self.reply is not None and self.reply.cut == "withdrawn":
+            return
+        if message["type"] == "phrase":
+            if self._doing != "speaking":
+                self._set_doing("speaking")
+            for body in self.bodies.values():
+                body.says(message["text"])
+        elif message["type"] == "word":
+            self.performer.says(message["end"] - message["start"], self.now())
         self.live.tell(message)
 
     def _gate_out(self, phrase: Phrase) -> str | None:
         reason = self.gate.goes_out(phrase)
+        if reason is None and self.moderation.refuses(phrase):
+            reason = "withdrawn"
         self.phrases_blocked += reason is not None
         return reason
 
     def _dropped(self, heard_id: str, reason: str) -> None:
+        if self.twitch is not None:
+            self.twitch.dropped(heard_id)
         self.live.tell({"type": "dropped", "id": heard_id, "reason": reason})
 
     def _page_played(self, serial: int, samples: int) -> None:
@@ -375,12 +475,16 @@ class Aneeka:
 
     def _record(self, reply: Reply, outcome: Outcome) -> None:
         cue, spoken = reply.cue, outcome.spoken
-        brain = None if cue.mode == "say" else self.engines.brain.served
+        brain = self.engines.brain.served if "prompt_ready" in reply.marks else None
         voice = self.engines.voice.served if spoken.text else None
         record = turn_record(reply, spoken, outcome.generated, outcome.expression, brain, voice)
-        withdrawn = blank(record, {h.id for h in cue.heard if self.inbox.is_withdrawn(h.id)})
+        blank(record, Withdrawal(frozenset(h.id for h in cue.heard if h.id in self.inbox.unwanted)))
+        if spoken.cut == "withdrawn":
+            blank_words(record)
+        if "withdrawn" in outcome.blocked:
+            record["generated"] = spoken.text
         path = self.recorder.wav_path(reply.id)
-        if path is not None and not withdrawn:
+        if path is not None and "withdrawn" not in record:
             record["wav"] = str(path)
         self.recorder.write(record, outcome.sound, RATE_HZ)
         self.turns_done += 1

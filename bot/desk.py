@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from bot import __version__
-from bot.vocabulary import Person, Role
+from bot.vocabulary import Heard, Person, Role
 
 if TYPE_CHECKING:
     from bot.app import Aneeka
+
+LAST_WORD_S = 0.02
+"""How long a page's word on where the guard silenced it may wait to be read."""
 
 
 class Desk:
@@ -25,6 +29,14 @@ class Desk:
         self._aneeka.hear(heard)
         return heard.id
 
+    def hear(self, heard: Heard, unfit: str | None = None) -> None:
+        """What was said or done on the channel; ``unfit``: why it is not to be answered."""
+        self._aneeka.hear(heard, unfit)
+
+    def feel(self, expression: str) -> None:
+        """Show a mood for a while."""
+        self._aneeka.performer.feels(expression, self._aneeka.now())
+
     def hear_operator(self, said: str) -> str:
         """The operator's words, typed."""
         heard = self._aneeka.heard("operator", said)
@@ -38,18 +50,20 @@ class Desk:
         return heard.id
 
     def withdraw(self, heard_id: str) -> str:
-        """Take a message back everywhere: inbox, voice, history, record and pages."""
-        a = self._aneeka
-        was = "waiting" if a.inbox.withdraw(heard_id) else "unknown"
-        forgotten = a.memory.forget({heard_id}) + len(a.recorder.withdraw({heard_id}))
-        if forgotten:
-            was = "spoken"
-        if a.reply is not None and any(h.id == heard_id for h in a.reply.cue.heard):
-            a.cut("withdrawn")
-            a.pages.show({"type": "card"})
-            was = "speaking"
-        a.live.tell({"type": "withdrawn", "ids": [heard_id]})
-        return was
+        """Take a message back everywhere (see ``bot.moderation``)."""
+        return self._aneeka.moderation.withdraw(heard_id)
+
+    def withdraw_person(self, person_id: str, for_s: float) -> str:
+        """Take a person's messages back everywhere, and hear nothing of them for so long."""
+        return self._aneeka.moderation.withdraw_person(person_id, for_s=for_s)
+
+    def withdraw_all(self) -> str:
+        """Take all of chat back everywhere."""
+        return self._aneeka.moderation.withdraw_all()
+
+    def allow_person(self, person_id: str) -> None:
+        """Hear a person again."""
+        self._aneeka.moderation.allow_person(person_id)
 
     def control(self, verb: str) -> None:
         """``mute`` and ``panic`` silence at once; ``pause`` lets her finish; ``skip`` ends what she says."""
@@ -60,9 +74,35 @@ class Desk:
             a.director.paused = True
         elif verb == "resume":
             a.director.paused = False
+            if a.guard.silenced():
+                a.cut("panic")
+            a.guard.resume()
+            a.pages.show(a.guard.news())
         if verb in ("mute", "skip", "panic"):
             a.cut(verb)
+        if verb == "panic":
+            a.hand.panicked()
         a.wake()
+
+    def panicked(self) -> None:
+        """The guard has silenced her already: hold, and end the reply where it was silenced."""
+        a = self._aneeka
+        a.director.paused = True
+        a.hand.panicked()
+        a.hand.note("panic", "guard")
+        a.wake()
+        reply = a.reply
+
+        def end() -> None:
+            if a.reply is reply:
+                a.cut("panic")
+
+        asyncio.get_running_loop().call_later(LAST_WORD_S, end)
+
+    def ask_vtube_studio(self) -> bool:
+        """Ask VTube Studio once more for a permission that was denied; ``False``: none was."""
+        body = self._aneeka.bodies.get("vtube_studio")
+        return body is not None and body.ask_again()
 
     def turns(self, limit: int) -> list[dict[str, Any]]:
         """The newest turn records, newest first."""
@@ -99,7 +139,7 @@ class Desk:
         a = self._aneeka
         sound = a.board.parts.get("sound")
         where = {"output": sound.serving, "why": sound.reason} if sound else {"output": "none", "why": ""}
-        held = {"muted": a.director.muted, "paused": a.director.paused}
+        held = {"muted": a.director.muted, "paused": a.director.paused, "away": a.director.away}
         return {"doing": a.doing, **held, "sound": where}
 
     def state(self) -> dict[str, Any]:
@@ -125,19 +165,27 @@ class Desk:
             },
             "health": health,
             "counters": self.counters(),
-            "waiting": [
-                {"id": heard.id, "user": heard.person.name if heard.person else "", "text": heard.text, "score": score}
-                for heard, score in a.inbox.waiting(a.now())[:20]
-            ],
+            "waiting": [_waiting(heard, score) for heard, score in a.inbox.waiting(a.now())[:20]],
             "obs": {
                 "stage": a.server.address("/stage", watch=True),
                 "captions": a.server.address("/captions", watch=True),
             },
+            "panic": a.server.panic_address(),
+            "held": a.hand.held(),
+            "blocked": a.hand.blocked(),
+            "away_minutes": settings.safety.away_minutes,
         }
 
     def page_hello(self) -> dict[str, Any]:
         """What a page that shows her needs to know first."""
         a = self._aneeka
-        held = {"muted": a.director.muted, "paused": a.director.paused}
-        who = {"name": a.settings.persona.name, "language": a.settings.persona.language}
+        held = {"muted": a.director.muted, "paused": a.director.paused, "guard": a.guard.news()}
+        persona = a.settings.persona
+        who = {"name": persona.name, "language": persona.language, "reduced_motion": a.settings.avatar.reduced_motion}
         return {**who, "rate_hz": a.stage.rate_hz, "server_ms": round(a.now() * 1000), "state": a.doing, **held}
+
+
+def _waiting(heard: Heard, score: float) -> dict[str, Any]:
+    person = heard.person
+    who = {"user": person.name, "user_id": person.id} if person else {"user": "", "user_id": ""}
+    return {"id": heard.id, **who, "text": heard.text, "score": score}

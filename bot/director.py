@@ -6,6 +6,7 @@ No clock inside: ``now`` is passed in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -39,6 +40,12 @@ class Director:
         self.current: Cue | None = None
         self.muted = False
         self.paused = False
+        self.away = False
+        """The operator is: she reads on and says nothing."""
+        self.next_approved: Callable[[], Cue | None] = lambda: None
+        """Gives what was held for approval and may be said now."""
+        self.chat_full: Callable[[], bool] = lambda: False
+        """Whether so many answers wait for approval that no more chat is to be chosen."""
         self._quiet_since = now
         self._silences = 0
         self._idle_ids = count(1)
@@ -46,7 +53,7 @@ class Director:
     @property
     def held(self) -> str | None:
         """Why she does not speak at present, or ``None``."""
-        return "muted" if self.muted else "paused" if self.paused else None
+        return "muted" if self.muted or self.away else "paused" if self.paused else None
 
     def noticed(self, heard: Heard, now: float) -> None:
         """Somebody did something: the silence is over, and patience is fresh again."""
@@ -63,7 +70,7 @@ class Director:
         self.inbox.expire(now, self.held)
         if self.held or self.current is not None:
             return None
-        cue = self._operator(now) or self._event(now) or self._chat(now) or self._idle(now)
+        cue = self._operator(now) or self.next_approved() or self._event(now) or self._chat(now) or self._idle(now)
         if cue is not None:
             self.inbox.take(cue.heard)
             self.current = cue
@@ -75,18 +82,24 @@ class Director:
             return None
         times = [self.inbox.next_change(now), self._idle_at()]
         ready = self.inbox.chat_ready(now)
-        if ready:
+        if ready and not self.chat_full():
             times.append(min(h.at_s for h in ready) + self.rules.window_s)
         return min((t for t in times if t is not None), default=None)
 
-    def finished(self, cue: Cue, spoken: Spoken, now: float) -> None:
-        """Her reply is over: cooldowns and patience count from here, not from its start."""
+    def set_aside(self, now: float) -> None:
+        """The answer waits for approval: she is free for the next, and what it answers is neither said nor unsaid."""
+        self.current = None
+        self._quiet_since = now
+
+    def finished(self, cue: Cue, spoken: Spoken, now: float) -> bool:
+        """Her reply is over: cooldowns and patience count from here. Return whether what it answers waits again."""
         self.current = None
         self._quiet_since = now
         if spoken.cut in ("operator", "withdrawn") and not spoken.text:
             self.inbox.put_back(cue.heard, now)
-        else:
-            self.inbox.finished(cue.heard, bool(spoken.text), now)
+            return True
+        self.inbox.finished(cue.heard, bool(spoken.text), now)
+        return False
 
     # ------------------------------------------------------------------ one method a mode
 
@@ -102,7 +115,7 @@ class Director:
 
     def _chat(self, now: float) -> Cue | None:
         ready = self.inbox.chat_ready(now)
-        if not ready:
+        if not ready or self.chat_full():
             return None
         if len(ready) < MANY_WAITING and self.inbox.busy(now):
             gathering = now < min(h.at_s for h in ready) + self.rules.window_s

@@ -9,12 +9,12 @@ import re
 import time
 import wave
 from collections import deque
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from bot.timing import marks_ms
-from bot.vocabulary import Pcm, Reply, Spoken
+from bot.vocabulary import Heard, Pcm, Reply, Spoken
+from bot.withdrawal import Withdrawal
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,10 @@ class Recorder:
         self._newest: deque[Record] = deque(maxlen=KEPT_IN_MEMORY)
         self._order = asyncio.Lock()
         self._jobs: set[asyncio.Task[None]] = set()
+        self._gone: deque[Withdrawal] = deque()
+        """What is still to be blanked on disk: a wave of bans is one pass over the files."""
+        self._since = time.time()
+        self._first_file = f"{time.strftime('%Y-%m-%d')}.jsonl"
 
     def newest(self, limit: int) -> list[Record]:
         """Return up to ``limit`` records, newest first."""
@@ -44,13 +48,20 @@ class Recorder:
         """Keep a turn; files are written in the background, in order."""
         self._newest.append(record)
         path = self.wav_path(record["id"]) if "wav" in record else None
-        self._later(self._append, dict(record), path, sound, rate_hz)
+        self._later(self._append, json.dumps(record, ensure_ascii=False), path, sound, rate_hz)
 
-    def withdraw(self, ids: Iterable[str]) -> list[str]:
-        """Blank every turn that answered one of these messages, in memory and on disk; return the turns' ids."""
-        gone = set(ids)
-        blanked = [r["id"] for r in self._newest if blank(r, gone)]
-        self._later(self._rewrite, gone)
+    def answered(self, what: Withdrawal) -> list[dict[str, str]]:
+        """Return what was withdrawn among the lines that the newest turns answered."""
+        return [line for record in self._newest for line in record["heard"] if what.takes_line(line)]
+
+    def withdraw(self, what: Withdrawal) -> list[str]:
+        """Blank every turn that answered something withdrawn or names the person, in memory and on disk.
+
+        Their sounds are deleted. Returns the ids of those among the newest turns, oldest first.
+        """
+        blanked = [r["id"] for r in self._newest if blank(r, what)]
+        self._gone.append(what)
+        self._later(self._rewrite)
         return blanked
 
     async def flush(self) -> None:
@@ -70,51 +81,63 @@ class Recorder:
             except Exception as error:  # a recording that cannot be written must never cost a reply
                 log.error("cannot write the recording: %s", error)
 
-    def _append(self, record: Record, wav: Path | None, sound: Pcm, rate_hz: int) -> None:
+    def _append(self, line: str, wav: Path | None, sound: Pcm, rate_hz: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / f"{time.strftime('%Y-%m-%d')}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            file.write(line + "\n")
         if wav is not None:
             wav.parent.mkdir(parents=True, exist_ok=True)
             write_wav(wav, sound, rate_hz)
 
-    def _rewrite(self, gone: set[str]) -> None:
-        for file in sorted(self._folder.glob("????-??-??.jsonl"))[-2:]:
+    def _rewrite(self) -> None:
+        """Blank the files of this session, and the last two at least: the program may have been started again."""
+        gone = [self._gone.popleft() for _ in range(len(self._gone))]
+        if not gone:
+            return
+        files = sorted(self._folder.glob("????-??-??.jsonl"))
+        for file in [f for f in files if f.name >= self._first_file or f in files[-2:]]:
             lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
-            touched = [number for number, line in enumerate(lines) if any(heard_id in line for heard_id in gone)]
-            if not touched:
-                continue
-            for number in touched:
-                lines[number] = _blanked(lines[number], gone)
-            whole = "\n".join(lines)
-            fresh = file.with_suffix(".new")
-            fresh.write_text(whole, encoding="utf-8")
-            fresh.replace(file)
+            blanked = [_blanked(line, gone, self._since) for line in lines]
+            if blanked != lines:
+                fresh = file.with_suffix(".new")
+                fresh.write_text("\n".join(blanked), encoding="utf-8")
+                fresh.replace(file)
 
 
-def _blanked(line: str, gone: set[str]) -> str:
-    """Return a line of a recording without what was withdrawn; one that cannot be read is emptied whole."""
+def _blanked(line: str, gone: list[Withdrawal], since: float) -> str:
+    """Return a line of a recording without what was withdrawn; one that cannot be read is emptied whole.
+
+    ``since``: clearing the chat leaves what is older.
+    """
     try:
         record = json.loads(line)
-        if blank(record, gone) and record.get("wav"):
-            Path(record.pop("wav")).unlink(missing_ok=True)
-        return json.dumps(record, ensure_ascii=False)
-    except (ValueError, KeyError, TypeError):
-        return ""
+        wav = record.get("wav")
+        hits = [blank(record, what) for what in gone if not what.chat or record["at_s"] >= since]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "" if any(what.may_be_in(line) for what in gone) else line
+    if not any(hits):
+        return line
+    if wav:
+        _delete(Path(wav))
+    return json.dumps(record, ensure_ascii=False)
+
+
+def _delete(sound: Path) -> None:
+    try:
+        sound.unlink(missing_ok=True)
+    except OSError as error:  # on Windows, while somebody listens to it
+        log.error("cannot delete the recorded sound of a withdrawn turn: %s", error)
 
 
 def turn_record(
     reply: Reply, spoken: Spoken, generated: str, expression: str, brain: str | None, voice: str | None
 ) -> Record:
     """Return a finished reply as the turn record of the README; ``brain`` and ``voice`` are those that served it."""
-    heard = [
-        {"id": h.id, "kind": h.kind, "user": h.person.name if h.person else "", "text": h.text} for h in reply.cue.heard
-    ]
     return {
         "id": reply.id,
         "at_s": round(time.time(), 3),
         "mode": reply.cue.mode,
-        "heard": heard,
+        "heard": [_line(heard) for heard in reply.cue.heard],
         "generated": generated,
         "spoken": spoken.text,
         "cut": spoken.cut,
@@ -125,17 +148,29 @@ def turn_record(
     }
 
 
-def blank(record: Record, gone: set[str]) -> bool:
-    """Empty a record that answered a withdrawn message; return whether it did."""
-    hit = False
-    for heard in record["heard"]:
-        if heard["id"] in gone:
-            heard["text"] = ""
-            hit = True
-    if hit:
-        record["generated"] = record["spoken"] = ""
-        record["withdrawn"] = True
-    return hit
+def _line(heard: Heard) -> dict[str, str]:
+    line = {"id": heard.id, "kind": heard.kind, "user": "", "text": heard.text}
+    if heard.person is not None:
+        line |= {"user": heard.person.name, "user_id": heard.person.id}
+    return line | ({"event": heard.event} if heard.event else {})
+
+
+def blank(record: Record, what: Withdrawal) -> bool:
+    """Take out of a record what was withdrawn, and all her words with it; return whether there was anything."""
+    taken = [line for line in record["heard"] if what.takes_line(line) and (line["text"] or line["user"])]
+    for line in taken:
+        line["text"] = line["user"] = line["user_id"] = ""
+    if taken or what.names_in(f"{record['generated']} {record['spoken']}"):
+        blank_words(record)
+        return True
+    return False
+
+
+def blank_words(record: Record) -> None:
+    """Take her words out of a record, and the sound."""
+    record["generated"] = record["spoken"] = ""
+    record.pop("wav", None)
+    record["withdrawn"] = True
 
 
 def write_wav(path: Path, sound: Pcm, rate_hz: int) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bot.texts import text
 from bot.vocabulary import (
@@ -104,6 +104,19 @@ class StandIn(Protocol):
 
     def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
         """Stream an answer."""
+        ...
+
+    async def warm(self, prompt: Prompt) -> None:
+        """Read ahead, if that is worth it."""
+        ...
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """A brain that keeps what it has read, on this machine, and can let go of it."""
+
+    def forget(self) -> None:
+        """Keep, from the next request on, only what that request shares with what was read before."""
         ...
 
 
@@ -206,12 +219,19 @@ class BrainLadder:
         return self._understudy
 
     async def warm(self, prompt: Prompt) -> None:
-        """Let the first brain read ahead, if it can."""
-        if self._first is not None:
-            try:
-                await self._first.warm(prompt)
-            except (EngineDown, PromptTooLong) as failure:
-                log.debug("not warmed: %s", failure)
+        """Let the first brain read ahead, if it can, and its stand-in forget, if it has to."""
+        for brain in (self._first, self._stand_in):
+            if brain is not None:
+                try:
+                    await brain.warm(prompt)
+                except (EngineDown, PromptTooLong) as failure:
+                    log.debug("not warmed: %s", failure)
+
+    def forget(self) -> None:
+        """Let every brain on this machine forget, from its next request on, what that request does not share."""
+        for brain in (self._first, self._stand_in):
+            if isinstance(brain, Forgetful):
+                brain.forget()
 
 
 class VoiceLadder:

@@ -1,7 +1,6 @@
 """The child's half of ``bot.worker``: one engine, told what to do over stdin, answering over stdout.
 
-A frame on the pipe is two big-endian 32-bit numbers (bytes of header and payload together, bytes of the header),
-a JSON header and a raw payload. To the child: ``load`` (options), ``run`` (a numbered request), ``cancel`` (its
+Frames (see ``bot.pipes``) to the child: ``load`` (options), ``run`` (a numbered request), ``cancel`` (its
 number); the end of stdin means: end now. From the child: ``ready`` or ``failed``, then ``item`` and ``end`` with the
 request's number, and ``beat`` twice a second.
 """
@@ -10,11 +9,9 @@ from __future__ import annotations
 
 import faulthandler
 import importlib
-import json
 import os
 import queue
 import signal
-import struct
 import sys
 import threading
 import time
@@ -23,11 +20,8 @@ from collections.abc import Iterator
 from typing import IO, Any, Protocol
 
 from bot import texts
+from bot.pipes import FRAME, pack, private_pipes, unpack
 from bot.vocabulary import EngineDown, PromptTooLong
-
-FRAME = struct.Struct(">II")
-FRAME_MAX = 64 * 2**20
-"""Bytes of the biggest frame that is believed; more means that the stream is corrupt."""
 
 BEAT_S = 0.5
 INSIST_S = 0.02
@@ -50,17 +44,6 @@ class Engine(Protocol):
     def cancel(self) -> None:
         """Make the ``run`` in progress end soon. Called from another thread, perhaps repeatedly; returns at once."""
         ...
-
-
-def pack(header: dict[str, Any], payload: bytes = b"") -> bytes:
-    """Return one frame."""
-    head = json.dumps(header, separators=(",", ":")).encode()
-    return FRAME.pack(len(head) + len(payload), len(head)) + head + payload
-
-
-def unpack(body: bytes, header_bytes: int) -> tuple[dict[str, Any], bytes]:
-    """Return header and payload of a frame's body."""
-    return json.loads(body[:header_bytes]), body[header_bytes:]
 
 
 class _Child:
@@ -157,28 +140,9 @@ class _Child:
             self._sink.flush()
 
 
-def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """Take stdin and stdout away from the engine, so that a native library's prints cannot enter the stream.
-
-    Its stdout becomes stderr and its stdin is empty. On Windows a library that merely asks about handle 0 would
-    otherwise wait for our blocked read.
-    """
-    source, sink = os.dup(0), os.dup(1)
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.setmode(source, os.O_BINARY)
-        msvcrt.setmode(sink, os.O_BINARY)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return os.fdopen(source, "rb"), os.fdopen(sink, "wb")
-
-
 def main() -> None:
     """Run the engine named by the first argument, such as ``bot.voice.espeak_engine:EspeakEngine``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; when to end is the parent's choice
     faulthandler.enable()
-    _Child(*_private_pipes()).live(sys.argv[1])
+    _Child(*private_pipes()).live(sys.argv[1])
     os._exit(1)  # a normal exit would wait for locks that the reading thread holds

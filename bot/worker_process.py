@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-from bot.worker_child import FRAME, FRAME_MAX, pack, unpack
+from bot.pipes import FRAME, FRAME_MAX, pack, unpack
 
 ROOT = str(Path(__file__).resolve().parent.parent)
 END_S = 1.0

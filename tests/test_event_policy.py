@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tomllib
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -46,8 +47,14 @@ def spanish_texts():
     use("es")
 
 
+@cache
 def policy(language: Language = "es", **choices: str) -> EventPolicy:
     return EventPolicy(PROMPTS, language, "Aneeka", choices)
+
+
+def written(language: Language = "es") -> EventPolicy:
+    """One that answers everything with a line."""
+    return policy(language, **dict.fromkeys(SPOKEN, "always template"))
 
 
 def happening(event: str, person: Person | None = ANA, said: str = "", **figures: int | str) -> Happening:
@@ -105,7 +112,7 @@ def test_people_and_money_go_before_decoration() -> None:
 def test_there_is_always_a_line_and_its_figures_are_those_that_were_told(
     language: Language, event: str, person: Person | None, is_told: bool
 ) -> None:
-    made = policy(language, **dict.fromkeys(SPOKEN, "always template"))
+    made = written(language)
     figures = KNOWN.get(event, {}) if is_told else {}
     for _ in range(12):
         said = line(made, happening(event, person, **figures))
@@ -121,7 +128,7 @@ def test_there_is_always_a_line_and_its_figures_are_those_that_were_told(
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("event", "figure"), [("gift", "100"), ("raid", "1234"), ("sub", "3"), ("cheer", "250")])
 def test_a_known_figure_and_a_known_name_are_always_said(language: Language, event: str, figure: str) -> None:
-    made = policy(language, **dict.fromkeys(SPOKEN, "always template"))
+    made = written(language)
     for _ in range(12):
         said = line(made, happening(event, **KNOWN[event]))
         assert figure in said
@@ -129,20 +136,20 @@ def test_a_known_figure_and_a_known_name_are_always_said(language: Language, eve
 
 
 def test_one_and_many_are_told_apart() -> None:
-    made = policy("es", resub="always template")
+    made = written()
     months = {line(made, happening("resub", months=1)) for _ in range(12)}
     assert all("1 mes" in said and "meses" not in said for said in months)
 
 
 def test_no_line_is_said_twice_in_a_row() -> None:
-    made = policy(follow="always template")
+    made = written()
     lines = [line(made, happening("follow")) for _ in range(60)]
     assert all(a != b for a, b in pairwise(lines))
     assert len(set(lines)) >= 4
 
 
 def test_the_name_is_the_one_that_the_gate_let_through() -> None:
-    made = policy(follow="always template")
+    made = written()
     heard = made.heard(happening("follow", Person("1", "something_ugly")))
     shown = Heard(heard.id, heard.kind, heard.text, heard.at_s, Person("1", "alguien"), heard.event, heard.priority)
     said = made.line(shown)
@@ -151,7 +158,7 @@ def test_the_name_is_the_one_that_the_gate_let_through() -> None:
 
 
 def test_what_another_telling_adds_is_said_as_well() -> None:
-    made = policy(gift="always template")
+    made = written()
     heard = made.heard(happening("gift", count=1))
     made.learn(heard.id, {"recipient": "Leo", "count": 999})
     said = {made.line(heard) for _ in range(20)}
@@ -172,16 +179,13 @@ def test_the_brain_reads_the_words_and_the_figures() -> None:
     st.text(max_size=600), st.dictionaries(st.sampled_from(FIGURES), st.one_of(st.integers(), st.text()), max_size=5)
 )
 def test_hostile_words_and_figures_are_only_quoted(said: str, figures: dict[str, int | str]) -> None:
-    made = HOSTILE
+    made = written()
     for event in ("poll", "raid", "charity"):
         heard = made.heard(Happening("x", event, 0.0, Person("1", said), said, figures))
         spoken = made.line(heard)
         assert spoken is not None
         assert spoken.count("[") == 1
         assert '"' not in heard.text
-
-
-HOSTILE = EventPolicy(PROMPTS, "es", "Aneeka", dict.fromkeys(SPOKEN, "always template"))
 
 
 def test_both_languages_have_the_same_lines() -> None:

@@ -2,6 +2,7 @@
 
 from bot.mind.memory import Memory
 from bot.vocabulary import Cue, Heard, Message, Person, Spoken
+from bot.withdrawal import Withdrawal
 
 
 def cue(*ids: str, person: str = "p1", at_s: float = 1.0) -> Cue:
@@ -48,13 +49,13 @@ def test_the_expression_leads_her_words():
 def test_a_withdrawn_line_takes_every_turn_that_answered_it_with_it():
     memory = filled(3)
     memory.remember(cue("a", "m1", "b"), "many", Spoken("r", "A los tres.", None))
-    assert memory.forget({"m1", "never seen"}) == 2
+    assert memory.forget(Withdrawal(frozenset(("m1", "never seen")))) == 2
     assert said(memory) == ["said 0.", "said 2."]
 
 
 def test_an_answer_to_a_line_withdrawn_meanwhile_is_not_remembered():
     memory = Memory()
-    assert memory.forget(["m1"]) == 0
+    assert memory.forget(Withdrawal(frozenset(("m1",)))) == 0
     memory.remember(cue("m1"), "heard", Spoken("r", "Hola…", "withdrawn"))
     assert memory.messages() == ()
 

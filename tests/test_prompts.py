@@ -9,6 +9,7 @@ from bot.mind.memory import Memory
 from bot.mind.prompts import MODES, PromptBook, PromptError, Situation
 from bot.texts import use
 from bot.vocabulary import EXPRESSIONS, Cue, Heard, Language, Message, Person, Prompt, Spoken
+from bot.withdrawal import Withdrawal
 
 PROMPTS = Path(__file__).parent.parent / "prompts"
 LANGUAGES: tuple[Language, ...] = ("es", "en")
@@ -117,7 +118,7 @@ def test_what_is_forgotten_is_not_in_the_next_prompt(book: PromptBook):
     memory, cue = Memory(), Cue("chat_one", (chat("mi secreto es azul", heard_id="m7"),), 1.0)
     memory.remember(cue, book.heard_lines(cue), Spoken("r", "¡Qué azul!", None))
     assert "azul" in joined(book.build(cue_of("operator"), memory, Situation()))
-    memory.forget(["m7"])
+    memory.forget(Withdrawal(frozenset({"m7"})))
     assert "azul" not in joined(book.build(cue_of("operator"), memory, Situation()))
 
 

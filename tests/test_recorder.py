@@ -12,7 +12,11 @@ import pytest
 
 from bot.chat.recorded import BadRecording, play_recording, read_recording
 from bot.recorder import Recorder
+from bot.withdrawal import Withdrawal
 from tests.virtual_time import play
+
+
+H1 = Withdrawal(frozenset(("h1",)))
 
 
 def record(reply: str, heard_id: str, text: str = "hola aneeka") -> dict[str, Any]:
@@ -51,7 +55,7 @@ async def test_withdrawn_is_blank_in_memory_on_disk_and_as_sound(tmp_path: Path)
     for n in range(3):
         path = str(recorder.wav_path(f"r{n}"))
         recorder.write(record(f"r{n}", f"h{n}", f"secreto {n}") | {"wav": path}, np.ones(10, np.int16), 48_000)
-    assert recorder.withdraw({"h1"}) == ["r1"]
+    assert recorder.withdraw(H1) == ["r1"]
     await recorder.flush()
     everything = "".join(file.read_text("utf-8") for file in (tmp_path / "recordings").iterdir())
     assert "secreto 1" not in everything
@@ -71,7 +75,7 @@ async def test_withdrawal_survives_odd_line_ends_torn_lines_and_foreign_files(tm
     with today.open("a", encoding="utf-8") as file:
         file.write('{"id": "torn", "heard": [{"id": "h1", "text": "secreto')
     (tmp_path / "zz-mine.jsonl").write_text("{not json")
-    recorder.withdraw({"h1"})
+    recorder.withdraw(H1)
     await recorder.flush()
     kept = today.read_text("utf-8")
     assert "secreto" not in kept

@@ -48,6 +48,7 @@ class LlamaBrain:
         self.reused_tokens = 0
         """How many tokens of the newest prompt the model had already read."""
         self._known: tuple[int | None, tuple[Message, ...]] = (None, ())
+        self._forgets = self._forgotten = 0
         self._warming: asyncio.Task[None] | None = None
 
     @property
@@ -92,6 +93,20 @@ class LlamaBrain:
         finally:
             task.cancel()
 
+    def forget(self) -> None:
+        """Let the next request begin by wiping from the child whatever it has read and that request does not share.
+
+        Until then it stays in the child's memory; nothing can be answered from there but by a request. ``warm`` right
+        behind this makes that moment short.
+        """
+        self._forgets += 1
+        self._known = (None, ())
+
+    @property
+    def must_forget(self) -> bool:
+        """Whether there is still something to wipe."""
+        return self._forgets > self._forgotten
+
     async def _read_ahead(self, prompt: Prompt) -> None:
         items = self._ask("warm", prompt)
         async with aclosing(items):
@@ -100,8 +115,9 @@ class LlamaBrain:
 
     async def _ask(self, do: str, prompt: Prompt, **more: Any) -> AsyncGenerator[dict[str, Any], None]:
         messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+        forgets = self._forgets
         stream = self._worker.stream(
-            {"do": do, "messages": messages, **more},
+            {"do": do, "messages": messages, "wipe": self.must_forget, **more},
             first_s=FIRST_TOKEN_S + self._unread_chars(prompt) / COLD_CHARS_PER_S,
             next_s=BETWEEN_TOKENS_S,
         )
@@ -109,7 +125,9 @@ class LlamaBrain:
             async for item, _ in stream:
                 if "prompt_tokens" in item:
                     self.prompt_tokens, self.reused_tokens = item["prompt_tokens"], item["reused"]
-                    self._known = (self.pid, prompt.messages)
+                    self._forgotten = max(self._forgotten, forgets)
+                    if not self.must_forget:
+                        self._known = (self.pid, prompt.messages)
                 yield item
 
     def _unread_chars(self, prompt: Prompt) -> int:

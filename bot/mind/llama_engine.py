@@ -54,10 +54,13 @@ class LlamaEngine:
     def run(self, request: dict[str, Any], payload: bytes) -> Items:
         """``think`` streams ``{"text"}`` items, ``warm`` only reads ahead.
 
-        The first text and the last item carry ``prompt_tokens`` and ``reused``, how many of them were already known.
+        With ``wipe``, nothing of what was read before stays but the beginning that this prompt shares. The first text
+        and the last item carry ``prompt_tokens`` and ``reused``, how many of them were already known.
         """
         self._abort.clear()
         ids = self._tokens.prompt(request["messages"])
+        if request.get("wipe"):
+            self._wipe_behind(min(self._reusable(ids), len(ids) - 1))
         room = request["max_tokens"] if request["do"] == "think" else 1
         if len(ids) + room > self._context:
             raise PromptTooLong(f"{len(ids)} + {room} > {self._context}")
@@ -99,6 +102,29 @@ class LlamaEngine:
         """Return how many of these ids the context already holds from the start on."""
         known = self._llm.input_ids[: self._llm.n_tokens].tolist()
         return next((n for n, (a, b) in enumerate(zip(known, ids, strict=False)) if a != b), min(len(known), len(ids)))
+
+    def _wipe_behind(self, kept: int) -> None:
+        """Overwrite all that the context holds behind its first ``kept`` tokens.
+
+        llama.cpp marks removed tokens as free and leaves their keys and values where they are; only clearing the whole
+        memory writes over them. So what stays is copied out and back.
+        """
+        import llama_cpp
+
+        llm, ctx, memory = self._llm, self._llm.ctx, llama_cpp.llama_get_memory(self._llm.ctx)
+        beginning: Any = None
+        if kept and llama_cpp.llama_memory_seq_rm(memory, 0, kept, -1):
+            size = llama_cpp.llama_state_seq_get_size(ctx, 0)
+            beginning = (ctypes.c_uint8 * size)()
+            if llama_cpp.llama_state_seq_get_data(ctx, beginning, size, 0) != size:
+                beginning = None
+        llama_cpp.llama_memory_clear(memory, True)
+        if beginning is None or llama_cpp.llama_state_seq_set_data(ctx, beginning, len(beginning), 0) == 0:
+            llama_cpp.llama_memory_clear(memory, True)
+            kept = 0
+        llm.n_tokens = kept
+        llm.input_ids[kept:] = 0
+        self._tokens.content.cache_clear()
 
     def _trained_context(self) -> int:
         import llama_cpp

@@ -6,17 +6,15 @@ steps (the oldest half at once), and wherever a moderator withdraws something.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
-from bot.vocabulary import Cue, Message, Spoken
+from bot.vocabulary import Cue, Heard, Message, Spoken
+from bot.withdrawal import Unwanted, Withdrawal
 
 FULL = 0.75
 """Share of the context that a prompt may take before the oldest half of the history goes."""
 CHARACTERS_A_TOKEN = 3
 """Low estimate for Spanish and English, used while no brain reports a real count."""
-_TOMBSTONES = 2000
-"""Withdrawn ids kept, so that a reply that was on its way when they were withdrawn is not remembered either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Turn:
     """One exchange: the heard lines as the prompt showed them, and her words as they were audible."""
 
     heard: str
-    heard_ids: frozenset[str]
+    sources: tuple[Heard, ...]
     spoken: str
 
 
@@ -35,32 +33,29 @@ class Memory:
         self.turns: list[Turn] = []
         self.remembered = 0
         """Turns ever remembered; it never falls."""
-        self._withdrawn: dict[str, None] = {}
+        self._unwanted = Unwanted()
 
     def remember(self, cue: Cue, heard_text: str, spoken: Spoken, expression: str = "") -> None:
-        """Add a turn, unless nothing was audible or what it answers was withdrawn meanwhile.
+        """Add a turn, unless nothing was audible, or some of it or of what it answers was withdrawn meanwhile.
 
         ``expression``: the one she began with; it leads the stored words as a tag, so that the history shows the model
         the form that it is asked for.
         """
         said = spoken.text.strip()
-        if not said or self._is_withdrawn(cue):
+        if not said or spoken.cut == "withdrawn" or any(heard.id in self._unwanted for heard in cue.heard):
             return
         if spoken.cut is not None:
             said = said.rstrip(".…") + "…"
         if expression:
             said = f"[{expression}] {said}"
-        heard_ids = frozenset(heard.id for heard in cue.heard)
-        self.turns.append(Turn(heard_text, heard_ids, said))
+        self.turns.append(Turn(heard_text, cue.heard, said))
         self.remembered += 1
 
-    def forget(self, ids: Collection[str]) -> int:
-        """Remove every turn that answers one of these withdrawn ``Heard``; return how many turns went."""
-        for heard_id in ids:
-            self._withdrawn[heard_id] = None
-        while len(self._withdrawn) > _TOMBSTONES:
-            del self._withdrawn[next(iter(self._withdrawn))]
-        return self._keep([turn for turn in self.turns if turn.heard_ids.isdisjoint(ids)])
+    def forget(self, what: Withdrawal) -> int:
+        """Remove every turn that answers something withdrawn or names the person; return how many turns went."""
+        self._unwanted.bury(what.ids)
+        kept = [t for t in self.turns if not any(map(what.takes, t.sources)) and not what.names_in(t.spoken)]
+        return self._keep(kept)
 
     def fit(self, prompt_tokens: int, budget: int) -> bool:
         """After a reply: drop the oldest half if its prompt took too much of ``budget`` tokens; return whether.
@@ -86,6 +81,3 @@ class Memory:
         gone = len(self.turns) - len(turns)
         self.turns = turns
         return gone
-
-    def _is_withdrawn(self, cue: Cue) -> bool:
-        return any(heard.id in self._withdrawn for heard in cue.heard)

@@ -54,6 +54,15 @@ class SleepingBrain:
             async for piece in pieces:
                 yield piece
 
+    async def warm(self, prompt: Prompt) -> None:
+        """Let it read ahead, if it is awake. Raises ``EngineDown`` or ``PromptTooLong``."""
+        if self.is_ready:
+            await self._brain.warm(prompt)
+
+    def forget(self) -> None:
+        """See ``LlamaBrain.forget``."""
+        self._brain.forget()
+
     async def _tend(self) -> None:
         while self._awake != self._wanted:
             self._awake = not self._awake

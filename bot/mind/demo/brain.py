@@ -40,4 +40,6 @@ class DemoBrain(LlamaBrain):
         self.prompt_tokens = 0  # it reads no history, so its prompts say nothing of how long that has become
 
     async def warm(self, prompt: Prompt) -> None:
-        """Nothing is worth reading ahead: a whole prompt takes it some milliseconds."""
+        """Forget, if that was asked; nothing is worth reading ahead: a whole prompt takes it some milliseconds."""
+        if self.must_forget:
+            await super().warm(replace(prompt, messages=(Message("system", self._persona),)))

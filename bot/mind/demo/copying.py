@@ -28,21 +28,21 @@ SLOW = 0.01
 """Radians a token, below which a rotary pair hardly turns over the length of a prompt."""
 
 
-@torch.no_grad()
 def teach_copying(model: Llama) -> None:
     """Overwrite the embeddings, the first head of the first layer and two heads of the second."""
-    size = model.shape.width // model.shape.heads
-    speed = ROPE_BASE ** (-torch.arange(0, size, 2).float() / size)
-    free = slice(1, model.shape.width - size)
-    embeddings = model.token_embd.weight
-    embeddings.normal_(std=SPREAD)
-    embeddings[:, 0] = CONSTANT * SPREAD
-    embeddings[:, free.stop :] = 0
-    one = math.sqrt(model.shape.width / (CONSTANT**2 + free.stop - 1))
-    """What the norm makes of one ``SPREAD``."""
-    noted = _part_of(free.stop - 1, size)
-    _look_back(model, speed, one, free, noted)
-    _find(model, speed, one, free, noted)
+    with torch.no_grad():
+        size = model.shape.width // model.shape.heads
+        speed = ROPE_BASE ** (-torch.arange(0, size, 2).float() / size)
+        free = slice(1, model.shape.width - size)
+        embeddings = model.token_embd.weight
+        embeddings.normal_(std=SPREAD)
+        embeddings[:, 0] = CONSTANT * SPREAD
+        embeddings[:, free.stop :] = 0
+        one = math.sqrt(model.shape.width / (CONSTANT**2 + free.stop - 1))
+        """What the norm makes of one ``SPREAD``."""
+        noted = _part_of(free.stop - 1, size)
+        _look_back(model, speed, one, free, noted)
+        _find(model, speed, one, free, noted)
 
 
 def _look_back(model: Llama, speed: Tensor, one: float, free: slice, noted: Tensor) -> None:

@@ -67,7 +67,7 @@ _IDLE = (
 """In the order of the ideas in ``prompts/*/idle.md``."""
 
 
-ANSWERS = 6
+ANSWERS = 3
 """Answers to each prompt: reading it costs most of a lesson, so several are learnt at once."""
 
 
@@ -77,6 +77,8 @@ class Lesson:
 
     messages: list[dict[str, str]]
     answers: list[str]
+    intents: tuple[str, ...]
+    """What was meant by each one heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class _Scene:
 
     cue: Cue
     answer: Callable[[], str]
+    intents: tuple[str, ...]
     turn: int = 0
 
 
@@ -100,6 +103,21 @@ class School:
     def lessons(self) -> Iterator[Lesson]:
         """Yield lesson after lesson."""
         chance = self._chance
+        while True:
+            language, bot, scene = self._scene()
+            persona, asked = shortened(self._prompt(language, bot, scene), _persona(language, bot)).messages
+            content = self._reworded(asked.content) if chance.random() < 0.12 else asked.content
+            messages = [{"role": "system", "content": persona.content}, {"role": "user", "content": content}]
+            yield Lesson(messages, [scene.answer() for _ in range(ANSWERS)], scene.intents)
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield line after line of what is heard, as the prompts quote it, each with what is meant by it."""
+        while True:
+            language, bot, scene = self._scene()
+            yield from zip(self._book(language, bot).heard_lines(scene.cue).split("\n"), scene.intents, strict=True)
+
+    def _scene(self) -> tuple[Language, str, _Scene]:
+        chance = self._chance
         scenes = {
             "chat": self._chat,
             "many": self._many,
@@ -107,26 +125,24 @@ class School:
             "event": self._event,
             "idle": self._idle,
         }
-        while True:
-            language: Language = chance.choice(("es", "en"))
-            bot = chance.choice(self._her_names)
-            mode = chance.choices(list(_MODE_WEIGHTS), list(_MODE_WEIGHTS.values()))[0]
-            scene = scenes[mode](self._grammars[language], bot)
-            persona, asked = shortened(self._prompt(language, bot, scene), _persona(language, bot)).messages
-            content = self._reworded(asked.content) if chance.random() < 0.12 else asked.content
-            messages = [{"role": "system", "content": persona.content}, {"role": "user", "content": content}]
-            yield Lesson(messages, [scene.answer() for _ in range(ANSWERS)])
+        language: Language = chance.choice(("es", "en"))
+        bot = chance.choice(self._her_names)
+        mode = chance.choices(list(_MODE_WEIGHTS), list(_MODE_WEIGHTS.values()))[0]
+        return language, bot, scenes[mode](self._grammars[language], bot)
 
-    def _prompt(self, language: Language, bot: str, scene: _Scene) -> Prompt:
+    def _book(self, language: Language, bot: str) -> PromptBook:
         book = self._books.get((language, bot))
         if book is None:
             book = self._books[language, bot] = PromptBook(PROMPTS, language, bot)
+        return book
+
+    def _prompt(self, language: Language, bot: str, scene: _Scene) -> Prompt:
         chance = self._chance
         silent_s = chance.choice([30.0, 60.0, 120.0, 400.0])
         situation = Situation(chance.choice([0.0, 3.0, 20.0, 90.0]), chance.choice([0, 0, 0, 3, 30]), silent_s)
         memory = Memory()
         memory.remembered = scene.turn
-        return book.build(scene.cue, memory, situation)
+        return self._book(language, bot).build(scene.cue, memory, situation)
 
     # ------------------------------------------------------------------ one mode each
 
@@ -142,7 +158,7 @@ class School:
             welcome = self._chance.choice(grammar.intents["welcome"].clauses)
             return f"{tag} {fill(welcome, user, bot)} {rest}"
 
-        return _Scene(Cue("chat_one", (self._line(grammar, intent, user, bot, first),), 0.0), answer)
+        return _Scene(Cue("chat_one", (self._line(grammar, intent, user, bot, first),), 0.0), answer, (intent.name,))
 
     def _many(self, grammar: Grammar, bot: str) -> _Scene:
         chance = self._chance
@@ -166,7 +182,7 @@ class School:
                 clauses.append(fill(chance.choice(ending.clauses), "", bot))
             return f"[{'neutral' if sad else chance.choice(('excited', 'happy'))}] {' '.join(clauses)}"
 
-        return _Scene(Cue("chat_many", heard, 0.0), answer)
+        return _Scene(Cue("chat_many", heard, 0.0), answer, tuple(intent.name for intent in intents))
 
     def _operator(self, grammar: Grammar, bot: str) -> _Scene:
         intent = self._pick(grammar.serving("operator"))
@@ -174,7 +190,7 @@ class School:
         if self._chance.random() < 0.5:
             said = people.typed(said, grammar.language, bot, self._chance)
         cue = Cue("operator", (Heard("1", "operator", said, 0.0),), 0.0)
-        return _Scene(cue, lambda: self._answer(intent, "", bot))
+        return _Scene(cue, lambda: self._answer(intent, "", bot), (intent.name,))
 
     def _event(self, grammar: Grammar, bot: str) -> _Scene:
         chance = self._chance
@@ -186,12 +202,12 @@ class School:
         text = people.typed(self._spoken(grammar, intent, bot), grammar.language, bot, chance) if intent.heard else ""
         person = Person("1", user) if user else None
         heard = Heard("1", "event", text, 0.0, person, chance.choice(_EVENT_NAMES[name]))
-        return _Scene(Cue("event", (heard,), 0.0), lambda: self._answer(intent, user, bot))
+        return _Scene(Cue("event", (heard,), 0.0), lambda: self._answer(intent, user, bot), (intent.name,))
 
     def _idle(self, grammar: Grammar, bot: str) -> _Scene:
         turn = self._chance.randrange(len(_IDLE))
         intent = grammar.intents[_IDLE[turn]]
-        return _Scene(Cue("idle", (), 0.0), lambda: self._answer(intent, "", bot), turn)
+        return _Scene(Cue("idle", (), 0.0), lambda: self._answer(intent, "", bot), (intent.name,), turn)
 
     # ------------------------------------------------------------------ parts
 

@@ -91,12 +91,16 @@ class Llama(nn.Module):
         ``ids`` and ``positions``: rows x length. ``visible``: rows x length x length, whether a token (last but one
         axis) sees another.
         """
-        turn = _turn(positions, self.shape.width // self.shape.heads)
-        x = self.token_embd(ids)
-        for layer in self.blk:
-            x = layer(x, turn, visible[:, None])
-        states: Tensor = self.output_norm(x)
+        states: Tensor = self.output_norm(self.through(ids, positions, visible, len(self.blk)))
         return states
+
+    def through(self, ids: Tensor, positions: Tensor, visible: Tensor, layers: int) -> Tensor:
+        """Return the states after some of the layers, before the last norm."""
+        turn = _turn(positions, self.shape.width // self.shape.heads)
+        x: Tensor = self.token_embd(ids)
+        for layer in self.blk[:layers]:
+            x = layer(x, turn, visible[:, None])
+        return x
 
     def logits(self, states: Tensor) -> Tensor:
         """Return the weights of all tokens after each of ``states``."""
