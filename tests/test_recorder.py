@@ -15,7 +15,6 @@ from bot.recorder import Recorder
 from bot.withdrawal import Withdrawal
 from tests.virtual_time import play
 
-
 H1 = Withdrawal(frozenset(("h1",)))
 
 
