@@ -280,7 +280,10 @@ def test_nothing_is_lost_repeated_or_invented(text, split, max_chars):
         assert "  " not in cut.text
 
 
-@given(st.lists(st.text("abcdefghijklmnñopqrstuvwxyzáéíóúü", min_size=2, max_size=9), max_size=40))
+WORDS = st.text("abcdefghijklmnñopqrstuvwxyzáéíóúü", min_size=2, max_size=9).filter(lambda word: word != "xd")
+
+
+@given(st.lists(WORDS, max_size=40))
 def test_plain_words_are_all_spoken(words):
     text = " ".join(words)
     assert " ".join(cut.text for cut in phrases("es", text, EARLY)) == text

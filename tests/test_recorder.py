@@ -12,7 +12,7 @@ import pytest
 
 from bot.chat.recorded import BadRecording, play_recording, read_recording
 from bot.recorder import Recorder
-from bot.withdrawal import Withdrawal
+from bot.withdrawal import Withdrawal, folded_names
 from tests.virtual_time import play
 
 H1 = Withdrawal(frozenset(("h1",)))
@@ -63,6 +63,32 @@ async def test_withdrawn_is_blank_in_memory_on_disk_and_as_sound(tmp_path: Path)
     assert (kept[1]["spoken"], kept[1]["generated"], kept[1]["withdrawn"]) == ("", "", True)
     assert recorder.newest(3)[1]["heard"][0]["text"] == ""
     assert sorted(p.name for p in (tmp_path / "sounds").iterdir()) == ["r0.wav", "r2.wav"]
+
+
+async def test_every_file_of_the_session_is_blanked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = "2031-01-01"
+    monkeypatch.setattr("bot.recorder.time.strftime", lambda form: day)
+    recorder = Recorder(tmp_path / "rec", tmp_path / "wav")
+    for number in range(1, 5):
+        day = f"2031-01-0{number}"
+        line = {"id": f"h{number}", "kind": "chat", "user": "Trolazo", "user_id": "t1", "text": "secreto"}
+        other = line | {"id": f"o{number}", "user": "Ana", "user_id": "a1", "text": "hola"}
+        wav = str(recorder.wav_path(f"r{number}"))
+        words = {"generated": "ay, secreto", "spoken": "ay"}
+        record = {"id": f"r{number}", "at_s": number, "heard": [line, other], **words, "wav": wav}
+        recorder.write(record, np.ones(9, np.int16), 48_000)
+        await recorder.flush()
+    named = {"id": "r9", "at_s": 9, "heard": [], "generated": "adiós, Trolazo", "spoken": "adiós, Trolazo"}
+    recorder.write(named, np.zeros(0, np.int16), 48_000)
+    gone = recorder.withdraw(Withdrawal(person_id="t1", names=folded_names(["Trolazo"])))
+    await recorder.flush()
+    assert gone == ["r1", "r2", "r3", "r4", "r9"]
+    kept = "".join(file.read_text("utf-8") for file in (tmp_path / "rec").iterdir())
+    assert len(list((tmp_path / "rec").glob("*.jsonl"))) == 4
+    assert "secreto" not in kept
+    assert "Trolazo" not in kept
+    assert kept.count('"Ana"') == 4
+    assert list((tmp_path / "wav").iterdir()) == []
 
 
 async def test_withdrawal_survives_odd_line_ends_torn_lines_and_foreign_files(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ class EventSub:
             self._connections.retire(old, self._complete)
         heir: Socket | None = socket
         while heir is not None:
-            self._current = self._connections.current = socket = heir
+            self._current = socket = heir
             self._told()
             heir = await first_to_end(self._successor(socket), self._subscriber.serve())
         if not self._ledger.is_hopeless:

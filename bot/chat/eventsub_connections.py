@@ -24,8 +24,6 @@ class Connections:
         self._sockets: set[Socket] = set()
         self._watching: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self.current: Socket | None = None
-        """The one that may not be spared."""
 
     async def open(self, url: str) -> Socket:
         """Connect once and wait for the welcome. Raises ``SocketClosed``, or ``TimeoutError`` after ``open_s``."""
@@ -55,10 +53,11 @@ class Connections:
         for socket in tuple(self._sockets):
             self.close(socket)
 
-    def make_room(self) -> None:
-        """Close all but the current one: Twitch grants a login few."""
-        for socket in self._sockets - {self.current}:
-            self.close(socket)
+    def close_silent(self) -> None:
+        """Close those on which nothing is heard any more: Twitch grants a login few."""
+        for socket in tuple(self._sockets):
+            if not socket.is_alive:
+                self.close(socket)
 
     def is_alive(self, session: str) -> bool:
         """Whether something may still be heard on this session."""

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from bot.chat.eventsub_connections import Connections
@@ -149,34 +150,29 @@ class Subscriber:
                 raise
             if error.status != CONFLICT:
                 raise TwitchBusy(error.reason, status=error.status) from None
-            subscription = await self._held(wanted, session)
+            subscription = await self._held(wanted)
         except TwitchBusy as error:
             if error.status == TOO_MANY:
-                await self._free_some()
+                self._connections.close_silent()
+                await self._free(await self._list())
             raise
         self._ledger.add(wanted, subscription)
 
-    async def _held(self, wanted: Wanted, session: str) -> str:
+    async def _held(self, wanted: Wanted) -> str:
         """After a 409: return the id on this session, or free what a dead one holds. Raises ``TwitchBusy``."""
-        listed = self._ledger.matching(wanted, await self._list())
-        for one in listed:
-            if one.session == session:
-                return one.id
-        for one in listed:
-            await self._free(one)
-        raise TwitchBusy("a dead session still holds it")
+        listed = await self._list()
+        if wanted in self._ledger.enabled:
+            return self._ledger.enabled[wanted]
+        await self._free(self._ledger.matching(wanted, listed))
+        raise TwitchBusy("held by another session")
 
-    async def _free_some(self) -> None:
-        """After a 429 about a limit: give up what old sessions of this program still hold."""
-        self._connections.make_room()
-        for one in await self._list():
-            if one.status == "enabled" and one.session in self._ledger.former:
-                await self._free(one)
-
-    async def _free(self, one: Subscription) -> None:
-        if not self._connections.is_alive(one.session):
-            with _only_busy():
-                await self._call(lambda: self._helix.unsubscribe(self._who, one.id))
+    async def _free(self, listed: Iterable[Subscription]) -> None:
+        """Delete what sessions of this program hold that are dead to us, and perhaps not yet to Twitch."""
+        for one in listed:
+            left_over = one.session in self._ledger.former and not self._connections.is_alive(one.session)
+            if left_over and one.status == "enabled":
+                with _only_busy():
+                    await self._call(partial(self._helix.unsubscribe, self._who, one.id))
 
     async def _session_lives(self) -> bool:
         """After a 400: whether Twitch still lists what was made on this session."""
@@ -199,8 +195,14 @@ class Subscriber:
                     self._ledger.lose(wanted)
 
     async def _list(self) -> list[Subscription]:
+        """Return what Twitch lists, and believe it where an answer to us was lost."""
         with _only_busy():
-            return await self._call(lambda: self._helix.subscriptions(self._who))
+            listed = await self._call(lambda: self._helix.subscriptions(self._who))
+        for wanted in self._ledger.missing:
+            for one in self._ledger.matching(wanted, listed):
+                if one.session == self._ledger.session:
+                    self._ledger.add(wanted, one.id)
+        return listed
 
     async def _call(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Call Twitch; what hangs or fails in an unknown way is ``TwitchBusy``."""
