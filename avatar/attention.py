@@ -75,6 +75,8 @@ class Attention:
 
     def _pose(self, now: float) -> Turn:
         since = now - self._since_s
+        if since >= max(EYES_S, HEAD_AFTER_S + HEAD_S):
+            return self._to
         eyes, head = smooth(since / EYES_S), smooth((since - HEAD_AFTER_S) / HEAD_S)
         shares = (eyes, eyes, eyes, head, head, head)
         return Turn(*(old + (new - old) * share for old, new, share in zip(self._from, self._to, shares, strict=True)))
