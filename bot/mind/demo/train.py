@@ -1,6 +1,6 @@
 """Makes the demo brain again, from the line grammar to ``demo.gguf``.
 
-``uv run --group training python -m bot.mind.demo.train``: some 15 to 30 minutes on two cores, as busy as they are.
+``uv run --group training python -m bot.mind.demo.train``: some 40 minutes on one core.
 """
 
 from __future__ import annotations
