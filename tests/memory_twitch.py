@@ -2,7 +2,7 @@
 
 It writes down what it sent on subscribed sockets (``sent``). Frames travel with a latency and are lost only by a fault
 of the wire: what is on the way when the client closes its end counts as sent. Two exceptions: what a stalled wire held
-back counts when it arrives, and nothing on the way counts while another connection is dead and the client cannot know.
+back counts when it arrives, and nothing on the way counts while another connection is dead or stalled, unknown to her.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Connection:
     async def close(self) -> None:
         if not self.client_closed:
             self.client_closed = True
-            if any(one.blackholed for one in self.twitch.connections):
+            if any(one.blackholed or one.held_back is not None for one in self.twitch.connections):
                 self.twitch.sent -= Counter(event for at_s, event in self.on_the_way if at_s > self.twitch.now())
             self.frames.put_nowait(SocketClosed(1000))
             if not self.blackholed:

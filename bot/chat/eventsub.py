@@ -146,7 +146,8 @@ class EventSub:
         while heir is not None:
             self._current = socket = heir
             self._told()
-            heir = await first_to_end(self._successor(socket), self._subscriber.serve())
+            await first_to_end(socket.watch(), self._subscriber.serve())
+            heir = await self._hand_over(socket)
         if not self._ledger.is_hopeless:
             self._lost(socket)
         return socket
@@ -168,26 +169,22 @@ class EventSub:
         transport = await self._connect(url)
         return Socket(transport, self._message, self._odd, self._now, self._keepalive_s)
 
-    async def _successor(self, socket: Socket) -> Socket | None:
-        """Wait until this connection is over; return the one that took its session over, if one did."""
-        await socket.watch()
-        heir = await self._hand_over(socket) if socket.moved_to else None
-        if heir is not None:
-            self._subscriber.carry(heir.session)
-            self._connections.retire(socket)
-        return heir
+    async def _hand_over(self, old: Socket) -> Socket | None:
+        """Open the address where Twitch wants the session to go on, if it does, while the old one is still read.
 
-    async def _hand_over(self, socket: Socket) -> Socket | None:
-        """Open the address that Twitch gave, while the old connection is still read; ``None``: it did not work.
-
-        One attempt: the address is good once.
+        One attempt: the address is good once. ``None``: it did not work, or is of no use (a session without chat is not
+        worth the wait).
         """
-        if self._url.startswith("wss:") and not socket.moved_to.startswith("wss:"):
+        unsafe = self._url.startswith("wss:") and not old.moved_to.startswith("wss:")
+        if not old.moved_to or unsafe or not self._ledger.hears:
             return None
         try:
-            return await first_to_end(self._connections.open(socket.moved_to), _too_late(socket))
+            heir = await first_to_end(self._connections.open(old.moved_to), _too_late(old))
         except (SocketClosed, TimeoutError):
             return None
+        self._subscriber.carry(heir.session)
+        self._connections.retire(old)
+        return heir
 
     # ------------------------------------------------------------------ what Twitch says
 

@@ -278,6 +278,7 @@ async def flood(pipe: Connection, count: int, rate: int) -> bool:
         numbers.clear()
         gc.collect()
         memory_mb.append(round(own.memory_info().rss / 2**20, 1))
+        await asyncio.sleep(4 * TICK_S)
         lateness.late_s.clear()
         lateness.own_s.clear()
     took_s = time.monotonic() - begun
