@@ -134,6 +134,14 @@ class Spoken:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcript:
+    """What the operator said. ``language`` is ``es``, ``en`` and so on, empty while unknown."""
+
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """The state of one part, why, and the one line that repairs it. ``serving``: who really does the work now."""
 
@@ -220,6 +228,46 @@ class Voice(Protocol):
 
     async def ready(self, timeout_s: float) -> bool:
         """Wait until it can speak; ``False``: not within that time."""
+        ...
+
+
+class Utterance(Protocol):
+    """One stretch of the operator's speech while it is being recognised."""
+
+    def feed(self, pcm: Pcm) -> None:
+        """Append sound at 16 kHz; never blocks."""
+        ...
+
+    async def text_so_far(self) -> Transcript:
+        """Return what was said in all that has been fed; may be asked again after more was fed.
+
+        Cancelling it costs nothing. Raises ``EngineDown``.
+        """
+        ...
+
+    def close(self) -> None:
+        """Drop it; never blocks."""
+        ...
+
+
+class Recogniser(Protocol):
+    """Something that turns speech into text."""
+
+    @property
+    def name(self) -> str:
+        """What the record calls it."""
+        ...
+
+    def begin(self, on_partial: Callable[[str], None]) -> Utterance:
+        """Begin an utterance, with its pre-roll as the first sound fed.
+
+        ``on_partial`` is called in the loop's thread with everything understood so far, as often as the engine has
+        something new: it replaces what came before.
+        """
+        ...
+
+    async def ready(self, timeout_s: float) -> bool:
+        """Wait until it can listen; ``False``: not within that time."""
         ...
 
 

@@ -504,6 +504,8 @@ SECRETS = [key for key in KEYS if is_secret(FIELDS[key])]
 def test_the_keys_that_are_secret() -> None:
     assert set(SECRETS) == {
         "llm.api_key",
+        "stt.openai.api_key",
+        "tts.openai.api_key",
         "azure.key",
         "twitch.access_token",
         "twitch.refresh_token",

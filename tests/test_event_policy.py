@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.event_policy import FIGURES, TABLE, EventPolicy, Happening
-from bot.config.settings import Events
+from bot.config.channel import Events
 from bot.event_lane import WAITING, EventLane, EventRule
 from bot.inbox import ChatRules, Inbox
 from bot.mind.templates import PromptError

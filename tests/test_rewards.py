@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bot.chat.login import BOT_SCOPES, CHANNEL_SCOPES
 from bot.chat.rewards import Offer, Rewards, offers
 from bot.chat.twitch_words import Helix, LoginLost, TwitchBusy, TwitchRefused
-from bot.config.settings import Rewards as Chosen
+from bot.config.channel import Rewards as Chosen
 from bot.director import Director, DirectorRules
 from bot.event_lane import EventRule
 from bot.inbox import ChatRules, Inbox

@@ -22,7 +22,7 @@ import asyncio, sys
 from pathlib import Path
 from bot.chat.helix import TwitchHelix
 from bot.chat.token_store import TokenStore
-from bot.config.settings import Twitch
+from bot.config.channel import Twitch
 
 async def live(folder, address, client_id):
     settings = Twitch(api_url=address + "/helix", auth_url=address, client_id=client_id, channel="mika_live")

@@ -21,7 +21,7 @@ from bot.chat.oauth import OAuth
 from bot.chat.token_store import Tokens
 from bot.chat.twitch_http import ask
 from bot.chat.twitch_words import LoginLost, TwitchBusy, TwitchRefused
-from bot.config.settings import Twitch
+from bot.config.channel import Twitch
 from tests.local_twitch import accounts, oauth
 from tests.test_twitch_setup import Desk, User
 from tests.twitch_stay import HOUR_S, in_virtual_time, stay

@@ -14,7 +14,7 @@ from bot.chat.oauth import OAuth
 from bot.chat.renewal import renew
 from bot.chat.token_store import Tokens, TokenStore
 from bot.chat.twitch_words import TwitchUser, Who
-from bot.config.settings import Twitch
+from bot.config.channel import Twitch
 from bot.vocabulary import Health
 from tests.local_twitch import LocalTwitch
 from tests.virtual_time import play

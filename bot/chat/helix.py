@@ -24,7 +24,7 @@ from bot.chat.twitch_words import (
     Wanted,
     Who,
 )
-from bot.config.settings import Twitch
+from bot.config.channel import Twitch
 from bot.texts import text
 from bot.vocabulary import Health
 

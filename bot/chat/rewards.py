@@ -18,7 +18,7 @@ from typing import Any
 from bot.chat.moods import mood_in
 from bot.chat.reward_book import Redemption, RewardBook, RewardKind
 from bot.chat.twitch_words import Helix, LoginLost, TwitchBusy, TwitchRefused
-from bot.config.settings import Rewards as Chosen
+from bot.config.channel import Rewards as Chosen
 from bot.likeness import remember
 from bot.texts import text
 from bot.vocabulary import Heard, Person

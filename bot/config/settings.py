@@ -6,43 +6,22 @@ A section is a class and a key is a field: ``[avatar.vmc]`` is ``Settings().avat
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.config.channel import Twitch
 from bot.config.environment import Environment
-from bot.config.kinds import (
-    AnyAddress,
-    Listed,
-    Name,
-    Seconds,
-    Secret,
-    SocketAddress,
-    Text,
-    WebAddress,
-    channel_name,
-    is_loopback,
-    refusal,
-    speech_language,
-)
+from bot.config.kinds import Listed, Name, Seconds, Secret, SocketAddress, Text, WebAddress, is_loopback, refusal
+from bot.config.section import Section
+from bot.config.speech import Audio, Azure, Stt, Tts
 
 PREFIX = "ANEEKA_"
 """What names of environment variables start with; ``ANEEKA_LLM__MODEL`` is ``llm.model``."""
 
 MIN_TOKEN_CHARACTERS = 16
 """The shortest studio token that may guard a studio which other machines can reach."""
-
-VoiceEngine = Literal["espeak", "azure", "xtts", "openai"]
-EventChoice = Literal["never", "always", "maybe", "always template", "always brain", "maybe template", "maybe brain"]
-
-
-class Section(BaseModel):
-    """What all sections share: no unknown keys, no changes after loading, input never repeated in errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Persona(Section):
@@ -73,61 +52,6 @@ class Llm(Section):
     api_key: Secret = Field(default=SecretStr(""), description="key of that server; many local servers want none")
     max_tokens: int = Field(default=160, ge=8, le=4096, description="longest answer in tokens")
     temperature: float = Field(default=0.8, ge=0, le=2, description="0 = always alike, 2 = wild")
-
-
-class Stt(Section):
-    """Hearing the operator."""
-
-    engine: Literal["whisper", "azure", "openai", "off"] = Field(
-        default="whisper", description="who turns speech into text"
-    )
-    model: Name = Field(default="small", description="size of the model (tiny, base, small, ...), or a local folder")
-    language: Annotated[Name, AfterValidator(speech_language)] = Field(
-        default="auto", description="auto, or the language you speak, such as es or en"
-    )
-
-
-class Xtts(Section):
-    """The XTTS2 voice."""
-
-    model_dir: Text = Field(default="", description="folder of the downloaded model")
-    speaker_wav: Text = Field(default="", description="the sample whose voice she takes")
-    accept_license: bool = Field(default=False, description="true = you have read and accept the model's licence")
-
-
-class Tts(Section):
-    """Her voice."""
-
-    engine: VoiceEngine = Field(default="espeak", description="espeak needs no account and no model")
-    fallback: Listed[VoiceEngine] = Field(default=(), description="who speaks when the engine cannot, tried in order")
-    voice: Text = Field(
-        default="", description="the engine's own name of a voice (`aneeka voices list`); empty = its default"
-    )
-    speed: float = Field(default=1.0, ge=0.5, le=2, description="1.0 = as the voice was made")
-    xtts: Xtts = Field(default=Xtts(), description="The XTTS2 voice.")
-
-
-class Azure(Section):
-    """The Azure account, for hearing and voice."""
-
-    key: Secret = Field(default=SecretStr(""), description="key of your speech resource")
-    region: Text = Field(default="", description="its region, such as westeurope")
-    endpoint: AnyAddress = Field(default="", description="replaces the region: private link, container, test")
-
-
-class Audio(Section):
-    """Microphone and loudspeakers."""
-
-    input_device: Text = Field(
-        default="", description="microphone by name (part of it is enough); empty = the system's"
-    )
-    output_device: Text = Field(
-        default="", description="loudspeaker by name (part of it is enough); empty = the system's"
-    )
-    mode: Literal["open", "push_to_talk", "off"] = Field(
-        default="open",
-        description="open = by voice activity, push_to_talk = while the key is held",
-    )
 
 
 class Stage(Section):
@@ -204,119 +128,6 @@ class Avatar(Section):
     vtube_studio: VtubeStudio = Field(default=VtubeStudio(), description="VTube Studio (`aneeka setup vtube-studio`).")
     vmc: Vmc = Field(default=Vmc(), description="VMC apps: VSeeFace, Warudo and others.")
     vrchat: VrChat = Field(default=VrChat(), description="VRChat (in its action menu: Options, OSC, Enabled).")
-
-
-class Commands(Section):
-    """Commands in chat: the word of each; empty = that command does not exist."""
-
-    ask: Text = Field(
-        default="", description='everybody: she takes what follows as said to her; for instance "!aneeka"'
-    )
-    forget: Text = Field(default="", description='everybody: she forgets who writes it; "!forgetme"')
-    mood: Text = Field(default="", description='moderators: her mood, as in !mood happy; "!mood"')
-    mute: Text = Field(default="", description='moderators: she is silent until unmuted; "!mute"')
-    unmute: Text = Field(default="", description='moderators: "!unmute"')
-    skip: Text = Field(default="", description='moderators: ends what she is saying; "!skip"')
-    cooldown_s: Seconds = Field(default=5.0, description="pause between two viewers' uses of ask")
-    viewer_cooldown_s: Seconds = Field(default=30.0, description="pause between two uses by one viewer")
-
-    @field_validator("ask", "forget", "mood", "mute", "unmute", "skip")
-    @classmethod
-    def _is_a_word_of_its_own(cls, word: str, info: ValidationInfo) -> str:
-        if not word:
-            return word
-        word = unicodedata.normalize("NFC", word).lower().removeprefix("!")
-        if not re.fullmatch(r"[^\W_][\w-]{0,29}", word):
-            raise refusal("command")
-        if f"!{word}" in info.data.values():
-            raise refusal("other_command")
-        return f"!{word}"
-
-
-class Rewards(Section):
-    """Rewards for channel points, which she makes on your channel; points go back when she does not answer."""
-
-    answer_cost: int = Field(
-        default=0, ge=0, le=1_000_000, description="points for an answer to the viewer's text; 0 = no such reward"
-    )
-    answer_title: Annotated[Text, Field(max_length=45)] = Field(default="", description="its name; empty = one of ours")
-    mood_cost: int = Field(
-        default=0, ge=0, le=1_000_000, description="points for a mood of the viewer's choice; 0 = no such reward"
-    )
-    mood_title: Annotated[Text, Field(max_length=45)] = Field(default="", description="its name; empty = one of ours")
-
-
-class Events(Section):
-    """Channel events: always, maybe (while chat is calm) or never; by a line of her own (template) or by the brain."""
-
-    raid: EventChoice = Field(default="always brain", description="another channel sends its people over")
-    gift: EventChoice = Field(
-        default="always template", description="gift subscriptions; a hundred at once are one event"
-    )
-    charity: EventChoice = Field(default="always template", description="a donation to the channel's good cause")
-    sub: EventChoice = Field(default="always template", description="a new subscription")
-    resub: EventChoice = Field(default="always brain", description="a subscription renewed, with the viewer's message")
-    hype_train: EventChoice = Field(default="always template", description="the hype train starts")
-    hype_train_level: EventChoice = Field(default="maybe template", description="it goes up a level")
-    hype_train_end: EventChoice = Field(default="always template", description="it is over")
-    cheer: EventChoice = Field(default="always brain", description="bits, with the viewer's message")
-    stream_online: EventChoice = Field(default="maybe template", description="the stream begins")
-    stream_offline: EventChoice = Field(default="never", description="the stream ends")
-    ad_break: EventChoice = Field(default="maybe template", description="ads begin")
-    poll: EventChoice = Field(default="maybe template", description="a poll is over")
-    prediction: EventChoice = Field(default="maybe template", description="a prediction is settled")
-    redemption: EventChoice = Field(
-        default="never", description="a reward of yours for channel points (not those under twitch.rewards)"
-    )
-    first_timer: EventChoice = Field(
-        default="maybe", description="somebody's first message; maybe = it counts for more among chat"
-    )
-    shoutout: EventChoice = Field(default="maybe template", description="another channel recommends yours")
-    follow: EventChoice = Field(default="maybe template", description="somebody follows the channel")
-    watch_streak: EventChoice = Field(
-        default="maybe template", description="somebody has watched several streams in a row"
-    )
-    announcement: EventChoice = Field(default="never", description="a moderator's announcement")
-    notice: EventChoice = Field(default="never", description="anything else that chat announces")
-    shared_chat: EventChoice = Field(
-        default="never", description="chat of other channels while chat is shared; maybe, always = read as chat"
-    )
-
-
-class Twitch(Section):
-    """The channel. Tokens normally live in the token store (`aneeka setup twitch`), not here."""
-
-    mode: Literal["off", "eventsub", "anonymous"] = Field(
-        default="off",
-        description="eventsub = signed in, chat and events; anonymous = chat alone, without an account",
-    )
-    channel: Annotated[Text, AfterValidator(channel_name)] = Field(
-        default="", validate_default=True, description="your channel's name"
-    )
-    client_id: Text = Field(default="", description="client id of your app, as registered at Twitch")
-    access_token: Secret = Field(default=SecretStr(""), description="only for servers without a screen")
-    refresh_token: Secret = Field(default=SecretStr(""), description="only for servers without a screen")
-    api_url: Annotated[WebAddress, Field(min_length=1)] = Field(
-        default="https://api.twitch.tv/helix", description="Helix, without the last slash"
-    )
-    auth_url: Annotated[WebAddress, Field(min_length=1)] = Field(
-        default="https://id.twitch.tv", description="sign-in, without /oauth2"
-    )
-    eventsub_url: SocketAddress = Field(default="wss://eventsub.wss.twitch.tv/ws", description="events")
-    irc_url: SocketAddress = Field(default="wss://irc-ws.chat.twitch.tv:443", description="the anonymous reader's chat")
-    talk_back: Literal["off", "asked", "all"] = Field(
-        default="off", description="asked = she also writes what she answers to twitch.commands.ask, all = all she says"
-    )
-    commands: Commands = Field(default=Commands(), description="Commands in chat.")
-    rewards: Rewards = Field(default=Rewards(), description="Rewards for channel points.")
-    events: Events = Field(default=Events(), description="What she does about channel events.")
-
-    @field_validator("channel")
-    @classmethod
-    def _is_named_for_the_anonymous(cls, channel: str, info: ValidationInfo) -> str:
-        if info.data.get("mode") == "anonymous" and not channel:
-            raise refusal("channel", cause="twitch.mode")
-        return channel
 
 
 class Chat(Section):

@@ -20,9 +20,9 @@ from bot.chat.token_store import StoreError, Tokens, TokenStore, fingerprint
 from bot.chat.twitch_http import ask
 from bot.chat.twitch_words import TwitchBusy, TwitchRefused, Who
 from bot.config import Loaded
+from bot.config.channel import Twitch
 from bot.config.kinds import channel_name
 from bot.config.paths import config_dir
-from bot.config.settings import Twitch
 from bot.setup.config_file import NotSaved, save
 from bot.setup.terminal import NoAnswer, Terminal
 from bot.texts import text
