@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from avatar.lipsync import MouthTrack
 from avatar.performer import Performer
 from bot.bodies import build_bodies, own_layers
-from bot.chat.event_policy import THANKED, EventPolicy
+from bot.chat.event_policy import EventPolicy
 from bot.config.settings import Settings
 from bot.desk import Desk
 from bot.director import Director, DirectorRules
@@ -28,12 +28,14 @@ from bot.engines import PROMPTS, build_engines
 from bot.guard import Guard
 from bot.hand import Hand
 from bot.inbox import ChatRules, Inbox
+from bot.intake import Intake
 from bot.mind.memory import Memory
 from bot.mind.prompts import PromptBook, Situation
 from bot.models.shelf import Shelf
 from bot.moderation import Moderation
-from bot.recorder import Recorder, blank, blank_words, turn_record
+from bot.recorder import Recorder
 from bot.reply import Outcome, Performance
+from bot.reporter import Reporter
 from bot.safety.gate import Gate, filtered_line
 from bot.stage.browser import BrowserOutput
 from bot.stage.outputs import Outputs
@@ -49,20 +51,15 @@ from bot.vocabulary import (
     Brain,
     Cue,
     Health,
-    Heard,
-    Kind,
-    Person,
     Phrase,
     Prompt,
     PromptTooLong,
     Reply,
     Spoken,
     Voice,
-    sound_text,
 )
 from bot.voice.captions_only import CaptionsOnly
 from bot.voice.phrases import PhraseCutter
-from bot.withdrawal import Withdrawal
 
 if TYPE_CHECKING:
     from bot.chat.twitch import TwitchChannel
@@ -70,6 +67,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRAME_S = 1 / 60
+PAGE_FRAME_S = 1 / 30
+"""Pages smooth what they are sent to their display's rate, so they alone need half as much."""
 COUNTERS_S = 0.5
 MAX_PORT = 65_535
 
@@ -83,6 +82,8 @@ class Aneeka:
         self.now = asyncio.get_running_loop().time
         now = self.now()
 
+        self.session = time.strftime("%Y%m%d-%H%M%S")
+        self.intake, self.reporter = Intake(self), Reporter(self)
         self.desk = Desk(self)
         self.hand = Hand(self, data)
         self.moderation = Moderation(self)
@@ -134,7 +135,11 @@ class Aneeka:
             self.guard.silenced,
         )
         self.stage = Stage(
-            self.outputs.choose(), lambda: MouthTrack(RATE_HZ), self.pages.show, self._on_stage, self.guard.clock
+            self.outputs.choose(),
+            lambda: MouthTrack(RATE_HZ),
+            self.pages.show,
+            self.reporter.on_stage,
+            self.guard.clock,
         )
         self.performer = Performer(seed=int(time.time()), reduced_motion=settings.avatar.reduced_motion)
         sounds = Path(settings.stage.record).expanduser() if settings.stage.record else None
@@ -161,13 +166,9 @@ class Aneeka:
             self.moderation.on_withdrawn = self.twitch.withdrawn
 
         self.reply: Reply | None = None
-        self.turns_done = self.turns_cut = self.phrases_blocked = 0
-        self._doing = "idle"
         self._frame_due = now
         self._counted: dict[str, Any] = {}
-        self._last_heard_s = now
-        self._heard_ids, self._reply_ids = count(1), count(1)
-        self._session = time.strftime("%Y%m%d-%H%M%S")
+        self._reply_ids = count(1)
         self._something = asyncio.Event()
         self._silent = asyncio.Event()
         self._silent.set()
@@ -237,13 +238,13 @@ class Aneeka:
         draft = self.hand.approved_for(cue)
         aloud = draft is not None or not self.hand.approvals.holds(cue)
         waits = False
-        reply = self.reply = Reply(f"{self._session}-{next(self._reply_ids)}", cue)
+        reply = self.reply = Reply(f"{self.session}-{next(self._reply_ids)}", cue)
         self._silent.clear()
         heard_at = cue.heard[0].at_s if cue.heard else cue.at_s
         reply.marks |= {"heard": heard_at, "cue": cue.at_s}
         spoken = Spoken(reply.id, "", "failed")
         try:
-            self._announce(reply, aloud=aloud)
+            self.reporter.announce(reply, aloud=aloud)
             outcome = await self._perform(reply, draft.tagged if draft else None, aloud=aloud)
             if not aloud:
                 waits = self.hand.hold(reply, outcome)
@@ -251,7 +252,7 @@ class Aneeka:
             spoken = outcome.spoken
             if not waits:
                 self.memory.remember(cue, self.prompts.heard_lines(cue), spoken, outcome.expression)
-                self._record(reply, outcome)
+                self.reporter.record(reply, outcome)
             self.memory.fit(self.engines.brain.prompt_tokens, self.settings.llm.context)
         except Exception:
             log.exception("reply %s failed", reply.id)
@@ -264,9 +265,8 @@ class Aneeka:
                 waits = self.director.finished(cue, spoken, self.now())
             if self.twitch is not None and not waits:
                 self.twitch.said(cue, spoken)
-            self._last_heard_s = self.now()
-            self._set_doing("idle")
-            self.pages.show({"type": "card"})
+            self.intake.last_s = self.now()
+            self.reporter.over()
         while self._afterwards:
             self._afterwards.pop(0)()
         self._warm()
@@ -286,7 +286,7 @@ class Aneeka:
                 brain=brain,
                 cutter=PhraseCutter(self.settings.persona.language, name=self.settings.persona.name),
                 gate=self._gate_out,
-                instead=lambda: filtered_line(self.phrases_blocked),
+                instead=lambda: filtered_line(self.reporter.phrases_blocked),
                 voice=voice,
                 stage=stage,
                 tell=self.live.tell,
@@ -308,7 +308,7 @@ class Aneeka:
         if cue.mode == "event" and (line := self.policy.line(cue.heard[0])) is not None:
             return line
         now = self.now()
-        situation = Situation(self.inbox.chat_per_min(now), self.inbox.chat_waiting, now - self._last_heard_s)
+        situation = Situation(self.inbox.chat_per_min(now), self.inbox.chat_waiting, now - self.intake.last_s)
         prompt = self.prompts.build(cue, self.memory, situation)
         reply.marks.setdefault("prompt_ready", self.now())
         return replace(prompt, max_tokens=self.settings.llm.max_tokens, temperature=self.settings.llm.temperature)
@@ -339,7 +339,7 @@ class Aneeka:
             await asyncio.wait([self._warming])
 
     async def _move(self) -> None:
-        """Her body at 60 frames a second, while somebody watches."""
+        """Her body, while somebody watches."""
         if not self.bodies:
             await self.pages.somebody()
         now = self.now()
@@ -348,7 +348,7 @@ class Aneeka:
         for body in self.bodies.values():
             mouth = self.stage.mouth_now(-body.offset_s) if body.offset_s else face.mouth
             body.show(replace(face, mouth=mouth), now)
-        self._frame_due = max(self._frame_due + FRAME_S, now)
+        self._frame_due = max(self._frame_due + (FRAME_S if self.bodies else PAGE_FRAME_S), now)
         await asyncio.sleep(self._frame_due - now)
 
     async def _count(self) -> None:
@@ -362,39 +362,7 @@ class Aneeka:
         self.hand.tick()
         await asyncio.sleep(COUNTERS_S)
 
-    # ------------------------------------------------------------------ what comes in
-
-    def hear(self, heard: Heard, unfit: str | None = None) -> None:
-        """Take in something said or done to her; ``unfit``: why it is not to be answered."""
-        now = self.now()
-        heard = replace(heard, text=sound_text(heard.text))
-        if heard.kind in ("operator", "say"):
-            self.hand.seen()
-        blocked = "ignored" if self.hand.blocks(heard.person) else self.gate.comes_in(heard)
-        if blocked not in (None, "ignored") and heard.event in THANKED:
-            heard, blocked = replace(heard, text=""), None  # the deed gets its thanks, the words are not answered
-        name = heard.person.name if heard.person else ""
-        if heard.person is not None:
-            heard = replace(heard, person=replace(heard.person, name=self.gate.safe_name(name)))
-        if heard.kind != "say":
-            roles = sorted(heard.person.roles) if heard.person else []
-            said = "" if self.inbox.unwanted.takes(heard, now) else heard.text
-            shown = {"user": name, "roles": roles, "text": said, "kind": heard.kind}
-            judged = {"blocked": blocked, "bad_name": bool(name and heard.person and heard.person.name != name)}
-            whose = {"user_id": heard.person.id if heard.person else "", "at_ms": round(time.time() * 1000)}
-            self.live.tell({"type": "chat", "id": heard.id, **shown, **judged, **whose})
-        if self.inbox.add(heard, now, blocked or unfit) is not None:
-            return
-        self._last_heard_s = now
-        self.director.noticed(heard, now)
-        self.performer.notices(heard.kind, heard.event, now)
-        if self.director.yields_to(heard):
-            self.cut("operator")
-        self._something.set()
-
-    def heard(self, kind: Kind, said: str, person: Person | None = None) -> Heard:
-        """Make a ``Heard`` of this moment with an id of its own."""
-        return Heard(f"{kind}-{self._session}-{next(self._heard_ids)}", kind, said, self.now(), person)
+    # ------------------------------------------------------------------ between the rooms
 
     def cut(self, why: str) -> None:
         """Silence now; the current reply ends."""
@@ -404,59 +372,20 @@ class Aneeka:
             for body in self.bodies.values():
                 body.says("")
 
-    def wake(self) -> None:
-        """Let the director look again."""
+    def look(self) -> None:
+        """Let the director decide again."""
         self._something.set()
-        self.tell_state()
 
-    # ------------------------------------------------------------------ what is told
-
-    @property
-    def doing(self) -> str:
-        """What she does now: ``muted``, ``paused``, ``idle``, ``thinking`` or ``speaking``."""
-        return self._doing if self.reply is not None or not self.director.held else self.director.held
-
-    def _set_doing(self, doing: str) -> None:
-        self._doing = doing
-        self.tell_state()
-
-    def tell_state(self) -> None:
-        """Show every page, and her face, what she does now."""
-        self.performer.set_state(self.doing, self.now())
-        self.live.tell({"type": "state", **self.desk.state_line()})
-        self.pages.show({"type": "state", "state": self.doing})
-        for body in self.bodies.values():
-            body.does(self.doing)
-
-    def _announce(self, reply: Reply, *, aloud: bool) -> None:
-        cue = reply.cue
-        shown = {"mode": cue.mode, "heard": [h.id for h in cue.heard], "why": text(f"app.why_{cue.why}")}
-        self.live.tell({"type": "cue", "reply": reply.id, **shown})
-        if aloud and cue.mode in ("chat_one", "chat_many") and cue.heard[0].person:
-            first = cue.heard[0]
-            names = ", ".join(h.person.name for h in cue.heard if h.person)
-            said = first.text if len(cue.heard) == 1 else ""
-            self.pages.show({"type": "card", "user": names, "text": said, "mode": cue.mode})
-        self.performer.answers(cue.mode, sum(len(h.text) for h in cue.heard), self.now())
-        self._set_doing("thinking")
-
-    def _on_stage(self, message: dict[str, Any]) -> None:
-        if self.reply is not None and self.reply.cut == "withdrawn":
-            return
-        if message["type"] == "phrase":
-            if self._doing != "speaking":
-                self._set_doing("speaking")
-            for body in self.bodies.values():
-                body.says(message["text"])
-        elif message["type"] == "word":
-            self.performer.says(message["end"] - message["start"], self.now())
-        self.live.tell(message)
+    def wake(self) -> None:
+        """She is held no longer, or from now on: let the director decide again, and everybody know."""
+        self.look()
+        self.reporter.tell_state()
 
     def _gate_out(self, phrase: Phrase) -> str | None:
         reason = self.gate.goes_out(phrase)
         if reason is None and self.moderation.refuses(phrase):
             reason = "withdrawn"
-        self.phrases_blocked += reason is not None
+        self.reporter.phrases_blocked += reason is not None
         return reason
 
     def _dropped(self, heard_id: str, reason: str) -> None:
@@ -472,21 +401,3 @@ class Aneeka:
         if self.stage.output is self.browser:
             self.browser.joined() if some else self.browser.lost()
         self.outputs.light()
-
-    def _record(self, reply: Reply, outcome: Outcome) -> None:
-        cue, spoken = reply.cue, outcome.spoken
-        brain = self.engines.brain.served if "prompt_ready" in reply.marks else None
-        voice = self.engines.voice.served if spoken.text else None
-        record = turn_record(reply, spoken, outcome.generated, outcome.expression, brain, voice)
-        blank(record, Withdrawal(frozenset(h.id for h in cue.heard if h.id in self.inbox.unwanted)))
-        if spoken.cut == "withdrawn":
-            blank_words(record)
-        if "withdrawn" in outcome.blocked:
-            record["generated"] = spoken.text
-        path = self.recorder.wav_path(reply.id)
-        if path is not None and "withdrawn" not in record:
-            record["wav"] = str(path)
-        self.recorder.write(record, outcome.sound, RATE_HZ)
-        self.turns_done += 1
-        self.turns_cut += spoken.cut is not None
-        self.live.tell({"type": "turn", **record})

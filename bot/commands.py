@@ -100,7 +100,7 @@ async def replay(
 
     def hear(line: RecordedLine) -> None:
         person = Person(line.user.casefold(), line.user) if line.kind == "chat" else None
-        aneeka.hear(aneeka.heard("operator" if line.kind == "operator" else "chat", line.text, person))
+        aneeka.intake.hear(aneeka.intake.heard("operator" if line.kind == "operator" else "chat", line.text, person))
 
     try:
         await play_recording(lines, hear, speed=speed, until_s=until_s)

@@ -25,13 +25,13 @@ class Desk:
         """A viewer's message, typed in the studio."""
         name = " ".join(user.split())
         person = Person(user_id or name.casefold(), name, roles)
-        heard = self._aneeka.heard("chat", said, person)
-        self._aneeka.hear(heard)
+        heard = self._aneeka.intake.heard("chat", said, person)
+        self._aneeka.intake.hear(heard)
         return heard.id
 
     def hear(self, heard: Heard, unfit: str | None = None) -> None:
         """What was said or done on the channel; ``unfit``: why it is not to be answered."""
-        self._aneeka.hear(heard, unfit)
+        self._aneeka.intake.hear(heard, unfit)
 
     def feel(self, expression: str) -> None:
         """Show a mood for a while."""
@@ -39,14 +39,14 @@ class Desk:
 
     def hear_operator(self, said: str) -> str:
         """The operator's words, typed."""
-        heard = self._aneeka.heard("operator", said)
-        self._aneeka.hear(heard)
+        heard = self._aneeka.intake.heard("operator", said)
+        self._aneeka.intake.hear(heard)
         return heard.id
 
     def say(self, said: str) -> str:
         """She says exactly this, as far as the gate lets it pass."""
-        heard = self._aneeka.heard("say", said)
-        self._aneeka.hear(heard)
+        heard = self._aneeka.intake.heard("say", said)
+        self._aneeka.intake.hear(heard)
         return heard.id
 
     def withdraw(self, heard_id: str) -> str:
@@ -129,9 +129,9 @@ class Desk:
             "chat_dropped": dict(sorted(a.inbox.dropped.items())),
             "chat_answered": a.inbox.answered,
             "events_received": a.inbox.events_received,
-            "turns": a.turns_done,
-            "turns_cut": a.turns_cut,
-            "phrases_blocked": a.phrases_blocked,
+            "turns": a.reporter.turns,
+            "turns_cut": a.reporter.turns_cut,
+            "phrases_blocked": a.reporter.phrases_blocked,
         }
 
     def state_line(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Desk:
         sound = a.board.parts.get("sound")
         where = {"output": sound.serving, "why": sound.reason} if sound else {"output": "none", "why": ""}
         held = {"muted": a.director.muted, "paused": a.director.paused, "away": a.director.away}
-        return {"doing": a.doing, **held, "sound": where}
+        return {"doing": a.reporter.doing, **held, "sound": where}
 
     def state(self) -> dict[str, Any]:
         """Everything about her, as ``GET /api/state`` gives it."""
@@ -182,7 +182,13 @@ class Desk:
         held = {"muted": a.director.muted, "paused": a.director.paused, "guard": a.guard.news()}
         persona = a.settings.persona
         who = {"name": persona.name, "language": persona.language, "reduced_motion": a.settings.avatar.reduced_motion}
-        return {**who, "rate_hz": a.stage.rate_hz, "server_ms": round(a.now() * 1000), "state": a.doing, **held}
+        return {
+            **who,
+            "rate_hz": a.stage.rate_hz,
+            "server_ms": round(a.now() * 1000),
+            "state": a.reporter.doing,
+            **held,
+        }
 
 
 def _waiting(heard: Heard, score: float) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class Scene:
             voice=VoiceLadder([voice], CaptionsOnly(), a.board),
         )
         self.told: list[dict[str, Any]] = []
-        a.stage._tell = lambda message: (a._on_stage(message), self.told.append(message))[0]
+        a.stage._tell = lambda message: (a.reporter.on_stage(message), self.told.append(message))[0]
         self.audible_at = -math.inf
         for step in (a._converse, self._listen):
             a._keeper.keep(for_ever(step))
@@ -89,7 +89,7 @@ class Scene:
             await asyncio.sleep(EAR_S if self.aneeka.reply is not None else 20 * EAR_S)
 
     def hear(self, id: str, person: Person | None, text: str, kind: str = "chat", **more: Any) -> None:
-        self.aneeka.hear(Heard(id, kind, text, self.aneeka.now(), person, **more))  # type: ignore[arg-type]
+        self.aneeka.intake.hear(Heard(id, kind, text, self.aneeka.now(), person, **more))  # type: ignore[arg-type]
 
     async def until(self, what: Callable[[], Any]) -> None:
         """Wait for something that has to happen within a minute."""

@@ -3,7 +3,7 @@
 export const EXPRESSIONS = ["neutral", "happy", "excited", "sad", "angry", "surprised", "shy"];
 
 const FRESH_MS = 300;
-const QUICK_S = 0.012; // lids
+const QUICK_S = 0.025; // lids
 const SMOOTH_S = 0.035; // head, gaze, brows, sway
 const RESTING_S = 0.3;
 const RISE_S = 0.1;
