@@ -393,8 +393,8 @@ class Aneeka:
             self.twitch.dropped(heard_id)
         self.live.tell({"type": "dropped", "id": heard_id, "reason": reason})
 
-    def _page_played(self, serial: int, samples: int) -> None:
-        self.browser.reported(serial, samples)
+    def _page_played(self, serial: int, samples: int, age_s: float) -> None:
+        self.browser.reported(serial, samples, age_s)
         self.stage.nudge()
 
     def _page_sounds(self, some: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from bot.stage.browser import LOST_S, TRUST_S, BrowserOutput
 from bot.stage.silent import RATE_HZ
+from bot.studio.pages import OLDEST_S, _Page
 from bot.vocabulary import Pcm
 
 SECOND: Pcm = np.ones(RATE_HZ, np.int16)
@@ -146,3 +147,19 @@ def test_after_a_dry_spell_only_the_page_knows_when_it_goes_on(rig: Rig) -> None
     rig.output.reported(1, 5_000)
     rig.time += 0.01
     assert rig.output.played() == pytest.approx(5_480, abs=2)
+
+
+def test_a_report_counts_from_when_it_was_true_not_from_when_it_came(rig: Rig) -> None:
+    rig.output.write(SECOND)
+    rig.time += 0.5
+    rig.output.reported(1, 4_800, age_s=0.06)
+    assert rig.seconds() == pytest.approx(0.16, abs=1e-4)
+
+
+def test_a_page_that_is_slow_to_say_it_is_not_taken_for_one_that_sounds_late() -> None:
+    page = _Page(1)
+    delays = (0.004, 0.001, 0.09, 0.002, 0.03)
+    ages = [page.age_s((100.0 + n) * 1000, 7.0 + n + delay) for n, delay in enumerate(delays)]
+    assert ages[1:] == pytest.approx([0.0, 0.089, 0.001, 0.029], abs=1e-4)
+    assert [page.age_s(nonsense, 20.0) for nonsense in (None, "1", float("nan"), float("inf"), 10**400)] == [0.0] * 5
+    assert page.age_s(-1e14, 20.0) <= OLDEST_S

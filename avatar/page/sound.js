@@ -26,7 +26,7 @@ export class Sound {
 
   /**
    * @param {number} rateHz
-   * @param {{change: () => void, played: (serial: number, samples: number) => void,
+   * @param {{change: () => void, played: (serial: number, samples: number, atMs: number) => void,
    *          stopped: (serial: number, samples: number) => void}} on
    */
   constructor(rateHz, on) {
@@ -142,6 +142,6 @@ export class Sound {
     if (this.#told >= 0 && !settled && now - this.#toldAt < TELL_EVERY_MS - 2) return;
     this.#told = samples;
     this.#toldAt = now;
-    this.on.played(this.#serial, samples);
+    this.on.played(this.#serial, samples, now);
   }
 }

@@ -76,7 +76,7 @@ class StageView {
     this.hint = new Hint(this.root, kind, () => this.resumeSound());
     this.sound = new Sound(RATE_HZ, {
       change: () => this.#ready(),
-      played: (serial, samples) => this.link.send({ type: "played", serial, samples }),
+      played: (serial, samples, at_ms) => this.link.send({ type: "played", serial, samples, at_ms }),
       stopped: (serial, samples) => this.link.send({ type: "stopped", serial, samples }),
     });
     this.link = new Link(token, {

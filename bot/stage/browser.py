@@ -72,11 +72,11 @@ class BrowserOutput:
         elif self._waiting_since is None or self.played() >= at:
             self._waiting_since = self.clock()
 
-    def reported(self, serial: int, samples: int) -> None:
-        """Take the page's word for what is audible now."""
+    def reported(self, serial: int, samples: int, age_s: float = 0.0) -> None:
+        """Take the page's word for what was audible ``age_s`` ago."""
         if serial == self._serial and not self._alone:
             now = self.clock()
-            self._report = (max(0, min(samples, self._written)), now)
+            self._report = (max(0, min(samples, self._written)), now - age_s)
             self._waiting_since = now
 
     def end(self) -> None:

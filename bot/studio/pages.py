@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from bot.studio.live import GOODBYE_S
 from bot.vocabulary import Pcm
 
 BACKLOG = 2000
+DRIFT_S = 5e-6
+"""From one report to the next the two clocks may run apart by so much."""
+OLDEST_S = 0.25
 LATE_FRAMES = 12
 """Body frames are left out for a page that has so many messages waiting: late ones are worthless."""
 
@@ -33,6 +37,16 @@ class _Page:
     can_sound: bool = False
     took_sound: int = 0
     queue: asyncio.Queue[str | bytes | None] = field(default_factory=asyncio.Queue)
+    soonest_s: float = math.inf
+    """The least time from a report's making to its arrival, on two clocks that have nothing to do with each other."""
+
+    def age_s(self, at_ms: object, now: float) -> float:
+        """Return how long ago the page made a report; reports can only be late, so the least delay seen is none."""
+        if not isinstance(at_ms, int | float) or not abs(at_ms) < 1e15:
+            return 0.0
+        took_s = now - at_ms / 1000
+        self.soonest_s = min(self.soonest_s + DRIFT_S, took_s)
+        return min(took_s - self.soonest_s, OLDEST_S)
 
 
 class Pages:
@@ -49,7 +63,8 @@ class Pages:
         self._takes = count(1)
         self._somebody = asyncio.Event()
         self.sounding: _Page | None = None
-        self.on_played: Callable[[int, int], None] = lambda serial, samples: None
+        self.on_played: Callable[[int, int, float], None] = lambda serial, samples, age_s: None
+        """Called with the serial, the samples that were audible, and how many seconds ago they were."""
         self.on_sounding: Callable[[bool], None] = lambda some: None
 
     # ------------------------------------------------------------------ to the pages
@@ -120,7 +135,8 @@ class Pages:
                 page.took_sound = next(self._takes)
                 self._elect()
             elif kind in ("played", "stopped") and page is self.sounding:
-                self.on_played(int(said["serial"]), int(said["samples"]))
+                age_s = page.age_s(said.get("at_ms"), asyncio.get_running_loop().time())
+                self.on_played(int(said["serial"]), int(said["samples"]), age_s)
         except (ValueError, KeyError, TypeError, RecursionError):
             return
 
