@@ -46,12 +46,18 @@ class Said:
 class Withdrawn:
     def __init__(self) -> None:
         self.acts: list[tuple[str, str]] = []
+        self.silences: list[tuple[str, float]] = []
+        self.allowed: list[str] = []
 
     def withdraw_message(self, heard_id: str) -> None:
         self.acts.append(("message", heard_id))
 
-    def withdraw_person(self, person_id: str) -> None:
+    def withdraw_person(self, person_id: str, name: str, for_s: float) -> None:
         self.acts.append(("person", person_id))
+        self.silences.append((name, for_s))
+
+    def allow_person(self, person_id: str) -> None:
+        self.allowed.append(person_id)
 
     def withdraw_all(self) -> None:
         self.acts.append(("all", ""))

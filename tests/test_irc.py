@@ -133,7 +133,9 @@ def test_moderators_are_obeyed() -> None:
         await twitch.clear_user(noor, 600)
         await twitch.clear()
 
-    assert read(scene).moderated.acts == [("message", "bad"), ("person", "6007"), ("all", "")]
+    moderated = read(scene).moderated
+    assert moderated.acts == [("message", "bad"), ("person", "6007"), ("all", "")]
+    assert moderated.silences == [("noor", 600)]
 
 
 def test_chat_of_another_channel_is_told_apart() -> None:

@@ -28,6 +28,7 @@ async def everything(twitch: LocalTwitch) -> None:
     await twitch.cheer(noor, 100, "toma")
     await twitch.delete(first, noor)
     await twitch.ban(tea, 600)
+    await twitch.lift_ban(tea)
     await twitch.clear()
     await twitch.chat_settings(slow_mode=True, slow_mode_wait_time_seconds=30)
     for status in ("approved", "denied"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from functools import cache
 from pathlib import Path
@@ -456,6 +457,21 @@ def test_moderators_are_obeyed() -> None:
         ("person", "6008"),
         ("all", ""),
     ]
+
+
+def test_she_is_deaf_to_somebody_for_as_long_as_moderators_say() -> None:
+    async def scene(ear: Ear) -> None:
+        noor, eva = ear.user("noor", "Noor", "6007"), ear.user("eva", "Eva", "6008")
+        await ear.clear_user(noor)
+        await ear.ban(noor, 10)
+        await ear.ban(eva)
+        await ear.lift_ban(eva)
+
+    moderated = listened(scene).moderated
+    assert moderated.silences[0] == ("Noor", 300.0), "how long is not known yet"
+    assert moderated.silences[1:3] == [("Noor", 10.0)] * 2
+    assert moderated.silences[3:] == [("Eva", math.inf)] * 2
+    assert moderated.allowed[-1] == "6008"
 
 
 def test_a_deleted_cheer_is_withdrawn_whichever_telling_of_it_came_first() -> None:

@@ -11,6 +11,7 @@ from bot.chat.event_policy import EventPolicy, Happening
 from bot.chat.twitch_words import TwitchUser
 from bot.likeness import remember
 from bot.vocabulary import Heard, Person, Role
+from bot.withdrawal import SILENCED_S
 
 Hear = Callable[[Heard, str | None, str], None]
 """Takes in what was heard, why it is not to be answered (``None``: it is), and its words as they were sent."""
@@ -40,8 +41,12 @@ class Moderated(Protocol):
         """Take one message back."""
         ...
 
-    def withdraw_person(self, person_id: str) -> None:
-        """Take back all that a person said and did."""
+    def withdraw_person(self, person_id: str, name: str, for_s: float) -> None:
+        """Take back all that a person said and did, and hear nothing of them for so long (``math.inf``: ever)."""
+        ...
+
+    def allow_person(self, person_id: str) -> None:
+        """Hear a person again."""
         ...
 
     def withdraw_all(self) -> None:
@@ -114,6 +119,8 @@ class Channel:
         self._on_own = on_own
         self._deeds: OrderedDict[str, _Deeds] = OrderedDict()
         self._joined: OrderedDict[str, str] = OrderedDict()
+        self._terms: OrderedDict[str, float] = OrderedDict()
+        """For how many seconds people were banned, until their messages are cleared."""
         """The id of another telling to the id under which the deed was heard."""
         self._heard: OrderedDict[str, None] = OrderedDict()
         self._bombs: OrderedDict[str, str] = OrderedDict()
@@ -225,10 +232,22 @@ class Channel:
         if message_id in self._heard:
             self.deleted(message_id)
 
-    def cleared(self, person_id: str) -> None:
-        """All of one person is gone: banned, or timed out."""
+    def banned(self, person_id: str, name: str, for_s: float) -> None:
+        """A person was banned, or timed out for so long. ``cleared`` is told of it as well, before or after this."""
         if person_id:
-            self._moderated.withdraw_person(person_id)
+            remember(self._terms, person_id, for_s, REMEMBERED)
+            self._moderated.allow_person(person_id)
+            self._moderated.withdraw_person(person_id, name, for_s)
+
+    def unbanned(self, person_id: str) -> None:
+        """A person may write again."""
+        self._terms.pop(person_id, None)
+        self._moderated.allow_person(person_id)
+
+    def cleared(self, person_id: str, name: str) -> None:
+        """All of one person is gone: banned, or timed out, for how long ``banned`` may have said."""
+        if person_id:
+            self._moderated.withdraw_person(person_id, name, self._terms.pop(person_id, SILENCED_S))
 
     def all_cleared(self) -> None:
         """The whole chat is gone."""

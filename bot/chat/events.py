@@ -6,15 +6,17 @@ Subscription Types" and "EventSub Reference" give them.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 
 from bot.chat.channel import REMEMBERED, Channel, Line
 from bot.chat.emotes import without_cheermotes
 from bot.chat.event_policy import Happening
-from bot.chat.payload import Payload, figures, message, number, person, rows, table, words
+from bot.chat.payload import Payload, figures, message, number, person, rows, stamp, table, words
 from bot.chat.twitch_words import Notification
 from bot.likeness import remember
+from bot.withdrawal import SILENCED_S
 
 _Handler = Callable[[Notification, Payload], None]
 
@@ -37,9 +39,12 @@ class ChannelEvents:
             "channel.chat.message": self._chat,
             "channel.chat.notification": self._notice,
             "channel.chat.message_delete": lambda n, e: channel.deleted(words(e, "message_id")),
-            "channel.chat.clear_user_messages": lambda n, e: channel.cleared(words(e, "target_user_id")),
+            "channel.chat.clear_user_messages": lambda n, e: channel.cleared(
+                words(e, "target_user_id"), words(e, "target_user_name")
+            ),
             "channel.chat.clear": lambda n, e: channel.all_cleared(),
-            "channel.ban": lambda n, e: channel.cleared(words(e, "user_id")),
+            "channel.ban": self._ban,
+            "channel.unban": lambda n, e: channel.unbanned(words(e, "user_id")),
             "automod.message.hold": lambda n, e: channel.held(words(e, "message_id")),
             "automod.message.update": self._decided,
             "channel.follow": self._follow,
@@ -199,6 +204,14 @@ class ChannelEvents:
         seconds = number(event, "duration_seconds") or 0
         told = figures(minutes=seconds // 60) if seconds % 60 == 0 else figures(seconds=seconds)
         self._happens(n, "ad_break", told=told)
+
+    def _ban(self, n: Notification, event: Payload) -> None:
+        begins, ends = stamp(event, "banned_at"), stamp(event, "ends_at")
+        if event.get("is_permanent") is True:
+            for_s = math.inf
+        else:
+            for_s = (ends - begins).total_seconds() if begins and ends and ends > begins else SILENCED_S
+        self._channel.banned(words(event, "user_id"), words(event, "user_name"), for_s)
 
     # ------------------------------------------------------------------ notices in chat
 

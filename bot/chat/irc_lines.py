@@ -5,6 +5,7 @@ Grammar: RFC 1459 with IRCv3 message tags; tags and commands: Twitch, "IRC Conce
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ class ChannelLines:
             case "CLEARMSG":
                 self._channel.deleted(words(tags, "target-msg-id"))
             case "CLEARCHAT" if words(tags, "target-user-id"):
-                self._channel.cleared(words(tags, "target-user-id"))
+                for_s = number(tags, "ban-duration")
+                self._channel.banned(words(tags, "target-user-id"), line.text, math.inf if for_s is None else for_s)
             case "CLEARCHAT":
                 self._channel.all_cleared()
 

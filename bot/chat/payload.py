@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from bot.chat.channel import ANONYMOUS, roles_of
@@ -28,6 +29,15 @@ def number(payload: Payload, key: str) -> int | None:
     if isinstance(value, str) and len(value) < len(str(_MOST)) and value.isdecimal():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+
+
+def stamp(payload: Payload, key: str) -> datetime | None:
+    """Return a moment, as RFC 3339 writes it with its offset."""
+    try:
+        at = datetime.fromisoformat(words(payload, key))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 def table(payload: Payload, key: str) -> Payload:

@@ -62,6 +62,10 @@ class Moderation(Protocol):
         """A person was banned, or wants to be forgotten (``for_s`` 0: what they write next is heard)."""
         ...
 
+    def allow_person(self, person_id: str) -> object:
+        """A ban was lifted."""
+        ...
+
     def withdraw_all(self) -> object:
         """The chat was cleared."""
         ...
@@ -146,9 +150,13 @@ class TwitchChannel:
         for one in (heard_id, *(self._rewards.withdraw(heard_id) if self._rewards is not None else ())):
             self._moderation.withdraw(one)
 
-    def withdraw_person(self, person_id: str) -> None:
+    def withdraw_person(self, person_id: str, name: str, for_s: float) -> None:
         """A moderator removed a person."""
-        self._moderation.withdraw_person(person_id)
+        self._moderation.withdraw_person(person_id, name, for_s)
+
+    def allow_person(self, person_id: str) -> None:
+        """A moderator lets a person back in."""
+        self._moderation.allow_person(person_id)
 
     def withdraw_all(self) -> None:
         """A moderator cleared the chat."""

@@ -88,6 +88,7 @@ _TABLE = (
     _Row("automod.message.hold", "2", "moderator", ("moderator:manage:automod",), "automod"),
     _Row("automod.message.update", "2", "moderator", ("moderator:manage:automod",), "automod"),
     _Row("channel.ban", "1", "owner", ("channel:moderate",), "bans"),
+    _Row("channel.unban", "1", "owner", ("channel:moderate",)),
     _Row("stream.online", "1", "anyone"),
     _Row("stream.offline", "1", "anyone"),
 )

@@ -155,6 +155,11 @@ class Acting:
         await self.emit("channel.ban", event)
         return await self.clear_user(user, seconds)
 
+    async def lift_ban(self, user: TwitchUser) -> int:
+        """A ban or a timeout is taken back: channel.unban."""
+        self.subscriptions.banned.discard((self.channel.id, user.id))
+        return await self.emit("channel.unban", {**named("", user), **self._b, **named("moderator", self.channel)})
+
     async def automod_hold(self, user: TwitchUser, text: str, *, blocked_term: bool = False) -> str:
         """AutoMod keeps a message back; return its id. It is in chat only when ``automod_update`` approves it."""
         id = self._id("held")

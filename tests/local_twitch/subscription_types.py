@@ -76,6 +76,7 @@ TYPES: dict[str, Type] = {
     "automod.message.hold": _moderator("2", "moderator:manage:automod"),
     "automod.message.update": _moderator("2", "moderator:manage:automod"),
     "channel.ban": _channel("channel:moderate"),
+    "channel.unban": _channel("channel:moderate"),
     "channel.moderate": _moderator("2", *MODERATE),
     "stream.online": _channel(),
     "stream.offline": _channel(),
