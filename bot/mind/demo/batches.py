@@ -12,7 +12,7 @@ from bot.mind.chat_tokens import ChatTokens
 from bot.mind.demo.lessons import School
 
 BATCH_TOKENS = 1200
-LINES = 60
+LINES = 120
 POOL = 1024
 """Lessons that are sorted by length before they are cut into batches."""
 LONGEST, LONGEST_LINE = 900, 64

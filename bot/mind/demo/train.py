@@ -1,6 +1,8 @@
 """Makes the demo brain again, from the line grammar to ``demo.gguf``.
 
-``uv run --group training python -m bot.mind.demo.train``: some 40 minutes on one core.
+``uv run --group training python -m bot.mind.demo.train``: under an hour on two cores. She first learns to read: what is
+meant by single lines, with the lower layers alone, which is quick, and drills in copying. Then she learns to answer
+whole prompts, while she goes on reading.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import argparse
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -18,8 +21,9 @@ from llama_cpp import Llama as LlamaFile
 from torch import Tensor, nn
 
 from bot.mind.chat_tokens import ChatTokens
-from bot.mind.demo.batches import IGNORED, Batch, Lines, lessons, lines
-from bot.mind.demo.copying import teach_copying
+from bot.mind.demo.batches import IGNORED, lessons, lines
+from bot.mind.demo.copying import Circuit
+from bot.mind.demo.drills import drills
 from bot.mind.demo.grammar import read
 from bot.mind.demo.lessons import School
 from bot.mind.demo.model import Llama, Shape, write_gguf
@@ -31,20 +35,24 @@ SEED = 20
 LANGUAGES: tuple[Language, ...] = ("es", "en")
 VOCABULARY = 2048
 VOCABULARY_LESSONS = 12_000
-STEPS = 6000
-RATE, MATRIX_RATE = 2e-3, 0.005
-"""Four times quicker, and within 100 steps the model forgets how to copy (see ``copying``)."""
-LAST_SHARE, WARM_STEPS = 0.02, 100
+READING_STEPS, ANSWERING_STEPS = 5000, 5000
 READING_LAYERS = 2
+RATE, READING_RATE, ANSWERING_RATE = 5e-3, 0.02, 0.02
+GENTLY = 0.2
+"""Share of its rate with which the reading part is changed while she learns to answer."""
+LAST_SHARE, WARM_STEPS = 0.02, 100
+DRILL_SHARE = 0.3
 MEANING_SHARE = 0.5
 """Weight of understanding beside that of answering: answers alone teach it far too slowly what is meant."""
+READS_EVERY = 2
+"""While she learns to answer, every so many steps also bring single lines and a drill."""
 
 
 def main() -> None:
     """Train and write the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=TARGET)
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--steps", type=int, nargs=2, default=(READING_STEPS, ANSWERING_STEPS))
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.manual_seed(SEED)
@@ -54,13 +62,13 @@ def main() -> None:
     vocabulary = _vocabulary()
     shape = Shape()
     model = Llama(shape, len(vocabulary.tokens))
-    teach_copying(model)
+    circuit = Circuit(model)
     print(f"{sum(weight.numel() for weight in model.parameters()) / 1e6:.2f} M weights")
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder) / "vocabulary.gguf"
         write_gguf(bare, vocabulary, shape, None)
         tokens = ChatTokens(LlamaFile(str(bare), vocab_only=True, verbose=False))
-        _train(model, tokens, args.steps)
+        _Training(model, circuit, tokens).run(*args.steps)
     write_gguf(args.out, vocabulary, shape, model)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
 
@@ -71,55 +79,92 @@ def _vocabulary() -> Vocabulary:
 
 
 class _Meaning(nn.Module):
-    """Names what is meant: from the first layers' view of a line, and from where an answer begins."""
+    """Names what is meant: from the lower layers' view of a line, and from where an answer begins."""
 
     def __init__(self, width: int, intents: int) -> None:
         super().__init__()
         self.line, self.opening = nn.Linear(width, intents), nn.Linear(width, intents)
 
-    def loss(self, model: Llama, batch: Batch, states: Tensor, lines: Lines) -> Tensor:
-        seen = model.through(lines.ids, lines.positions, lines.visible, READING_LAYERS)
-        whole = (model.output_norm(seen) * lines.real).sum(1) / lines.real.sum(1)
-        read = F.cross_entropy(self.line(whole), lines.meant)
-        return read + F.cross_entropy(self.opening(states[tuple(batch.openings)]), batch.meant)
 
+class _Training:
+    """Two courses, one after the other."""
 
-def _train(model: Llama, tokens: ChatTokens, steps: int) -> None:
-    intents = sorted({name for language in LANGUAGES for name in read(language).intents})
-    meaning = _Meaning(model.shape.width, len(intents))
-    matrices = [weight for weight in model.blk.parameters() if weight.dim() == 2]
-    others = [model.token_embd.weight, *(weight for weight in model.parameters() if weight.dim() == 1)]
-    others += list(meaning.parameters())
-    optimizers = [
-        torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=0.01),
-        torch.optim.AdamW(others, lr=RATE, betas=(0.9, 0.97), weight_decay=0.0),
-    ]
-    rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    start, mean = time.monotonic(), torch.zeros(2)
-    both = zip(lessons(tokens, intents, SEED + 1), lines(tokens, intents, SEED + 2), strict=True)
-    for step, (batch, heard) in enumerate(islice(both, steps), 1):
+    def __init__(self, model: Llama, circuit: Circuit, tokens: ChatTokens) -> None:
+        intents = sorted({name for language in LANGUAGES for name in read(language).intents})
+        self.model, self.circuit = model, circuit
+        self.meaning = _Meaning(model.shape.width, len(intents))
+        self.lines = lines(tokens, intents, SEED + 2)
+        self.lessons = lessons(tokens, intents, SEED + 1)
+        self.drills = drills(len(model.token_embd.weight), SEED + 3)
+        self.vectors = [weight for weight in model.parameters() if weight.dim() == 1]
+
+    def run(self, reading: int, answering: int) -> None:
+        """Read, then answer, so many steps."""
+        model = self.model
+        lower, upper = _matrices(model.blk[:READING_LAYERS]), _matrices(model.blk[READING_LAYERS:])
+        self._course("reading", reading, self._read, {READING_RATE: lower}, RATE)
+        rates = {READING_RATE * GENTLY: lower, ANSWERING_RATE: upper}
+        self._course("answering", answering, self._answer, rates, RATE * GENTLY)
+
+    def _course(
+        self, name: str, steps: int, losses: Callable[[int], Tensor], rates: dict[float, list[Tensor]], rate: float
+    ) -> None:
+        others = [self.model.token_embd.weight, *self.vectors, *self.meaning.parameters()]
+        optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(weights, lr=lr, weight_decay=0.01) for lr, weights in rates.items()
+        ]
+        optimizers.append(torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0))
+        full = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
+        start, mean = time.monotonic(), torch.full((4,), torch.nan)
+        for step in range(1, steps + 1):
+            parts = losses(step)
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            parts.nansum().backward()
+            torch.nn.utils.clip_grad_norm_(others, 1.0)
+            for optimizer, lr in zip(optimizers, full, strict=True):
+                optimizer.param_groups[0]["lr"] = lr * _share(step, steps)
+                optimizer.step()
+            self.circuit.keep()
+            now = parts.detach()
+            mean = _followed(mean[: len(now)], now)
+            if step % 50 == 0 or step == steps:
+                minutes = (time.monotonic() - start) / 60
+                left = minutes / step * (steps - step)
+                shown = " ".join(f"{loss:.3f}" for loss in mean)
+                print(f"{name} {step}/{steps}  {shown}  {minutes:.1f} min, {left:.1f} left", flush=True)
+
+    def _read(self, step: int) -> Tensor:
+        """Return the losses of naming what lines mean, and of foretelling a drill."""
+        model, heard, drill = self.model, next(self.lines), next(self.drills)
+        seen = model.output_norm(model.through(heard.ids, heard.positions, heard.visible, READING_LAYERS))
+        whole = (seen * heard.real).sum(1) / heard.real.sum(1)
+        read = F.cross_entropy(self.meaning.line(whole), heard.meant)
+        copied = model.output_norm(model.through(drill.ids, drill.positions, drill.visible, READING_LAYERS))
+        told = model.logits(copied[drill.foretold].flatten(0, 1))
+        return torch.stack((read, DRILL_SHARE * F.cross_entropy(told, drill.wanted)))
+
+    def _answer(self, step: int) -> Tensor:
+        """Return the losses of answering, of knowing at an answer's start what is meant, and at times of reading."""
+        batch = next(self.lessons)
         learnt = batch.wanted != IGNORED
-        states = model(batch.ids, batch.positions, batch.visible)
-        answering = F.cross_entropy(model.logits(states[learnt]), batch.wanted[learnt])
-        understanding = meaning.loss(model, batch, states, heard)
-        model.zero_grad(set_to_none=True)
-        meaning.zero_grad(set_to_none=True)
-        (answering + MEANING_SHARE * understanding).backward()
-        torch.nn.utils.clip_grad_norm_(others, 1.0)
-        share = _rate(step, steps)
-        for optimizer, rate in zip(optimizers, rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate * share
-            optimizer.step()
-        losses = torch.stack((answering, understanding)).detach()
-        mean = losses if step == 1 else 0.98 * mean + 0.02 * losses
-        if step % 50 == 0 or step == steps:
-            minutes = (time.monotonic() - start) / 60
-            left = minutes / step * (steps - step)
-            shown = "  ".join(f"{name} {loss:.3f}" for name, loss in zip(("answers", "meaning"), mean, strict=True))
-            print(f"step {step}/{steps}  {shown}  {minutes:.1f} min, {left:.1f} left", flush=True)
+        states = self.model(batch.ids, batch.positions, batch.visible)
+        answering = F.cross_entropy(self.model.logits(states[learnt]), batch.wanted[learnt])
+        opening = F.cross_entropy(self.meaning.opening(states[tuple(batch.openings)]), batch.meant)
+        reading = self._read(step) if step % READS_EVERY == 0 else torch.full((2,), torch.nan)
+        return torch.cat((torch.stack((answering, MEANING_SHARE * opening)), MEANING_SHARE * reading))
 
 
-def _rate(step: int, steps: int) -> float:
+def _followed(mean: Tensor, now: Tensor) -> Tensor:
+    """Return the running mean of what is known of each loss."""
+    return torch.where(mean.isnan(), now, torch.where(now.isnan(), mean, 0.98 * mean + 0.02 * now))
+
+
+def _matrices(layers: nn.ModuleList) -> list[Tensor]:
+    return [weight for weight in layers.parameters() if weight.dim() == 2]
+
+
+def _share(step: int, steps: int) -> float:
     """Return the share of the learning rate: up in a line, then down in half a cosine."""
     if step < WARM_STEPS:
         return step / WARM_STEPS
