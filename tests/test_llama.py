@@ -38,7 +38,7 @@ def ask(*messages: Message | str, max_tokens: int = 24) -> Prompt:
 
 
 def options(model: Path, context: int = 8192) -> dict[str, Any]:
-    return {"model_path": str(model), "context": context, "gpu_layers": 0, "threads": 1}
+    return {"model_path": str(model), "context": context, "gpu_layers": 0, "threads": 1, "min_p": 0.05}
 
 
 @pytest.fixture(scope="session")

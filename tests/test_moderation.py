@@ -46,7 +46,7 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Prompt | str],
     from bot.mind.llama_engine import LlamaEngine
 
     path = tiny_gguf.write(tmp_path_factory.mktemp("gguf") / "tiny.gguf")
-    engine = LlamaEngine({"model_path": str(path), "context": 512, "gpu_layers": 0, "threads": 1})
+    engine = LlamaEngine({"model_path": str(path), "context": 512, "gpu_layers": 0, "threads": 1, "min_p": 0.05})
 
     def ids(what: Prompt | str) -> list[int]:
         if isinstance(what, str):

@@ -43,7 +43,7 @@ def pieces_of_the_secret(model: Path, clean: list[dict[str, str]], secret: list[
 
     from bot.mind.llama_engine import LlamaEngine
 
-    engine = LlamaEngine({"model_path": str(model), "context": 8192, "gpu_layers": 0, "threads": 1})
+    engine = LlamaEngine({"model_path": str(model), "context": 8192, "gpu_layers": 0, "threads": 1, "min_p": 0.05})
     list(engine.run({"do": "warm", "messages": secret}, b""))
 
     def state() -> bytes:

@@ -24,7 +24,10 @@ LOAD_S = 180.0
 
 
 class LlamaBrain:
-    """A GGUF model. ``context`` in tokens; ``gpu_layers`` -1: all; ``threads`` 0: one fewer than the cores."""
+    """A GGUF model. ``context`` in tokens; ``gpu_layers`` -1: all; ``threads`` 0: one fewer than the cores.
+
+    ``min_p``: words less likely than this share of the likeliest are never drawn.
+    """
 
     name = "llama"
 
@@ -35,6 +38,7 @@ class LlamaBrain:
         context: int = 8192,
         gpu_layers: int = -1,
         threads: int = 0,
+        min_p: float = 0.05,
         on_health: Callable[[Health], None],
     ) -> None:
         options = {
@@ -42,6 +46,7 @@ class LlamaBrain:
             "context": context,
             "gpu_layers": gpu_layers,
             "threads": threads,
+            "min_p": min_p,
         }
         self._worker = Worker("llm", "bot.mind.llama_engine:LlamaEngine", options, on_health=on_health, load_s=LOAD_S)
         self.prompt_tokens = 0

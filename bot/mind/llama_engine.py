@@ -26,7 +26,7 @@ INSTALL = (
 BATCH = 256
 """Tokens evaluated at once; where a running batch cannot be aborted (CUDA), cancelling waits for one of these."""
 
-TOP_K, TOP_P, MIN_P = 40, 0.95, 0.05
+TOP_K, TOP_P = 40, 0.95
 ABORTED = "llama_decode returned 2"
 ERROR_LEVEL = 4
 """``GGML_LOG_LEVEL_ERROR`` in ggml.h."""
@@ -38,7 +38,8 @@ class LlamaEngine:
     """One model in one context; one request at a time.
 
     Options: ``model_path``, ``context`` (tokens), ``gpu_layers`` (-1: all), ``threads`` (0: one fewer than the cores,
-    because llama.cpp's threads wait for each other and crawl when another program takes a core).
+    because llama.cpp's threads wait for each other and crawl when another program takes a core), ``min_p`` (words less
+    likely than this share of the likeliest are never drawn).
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -49,6 +50,7 @@ class LlamaEngine:
 
         self._tokens = ChatTokens(self._llm)
         self._abort = AbortFlag(self._llm)
+        self._min_p: float = options["min_p"]
         self._context = min(self._llm.n_ctx(), self._trained_context())
 
     def run(self, request: dict[str, Any], payload: bytes) -> Items:
@@ -84,7 +86,7 @@ class LlamaEngine:
 
     def _think(self, ids: list[int], max_tokens: int, temperature: float, facts: dict[str, int]) -> Items:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        tokens = self._llm.generate(ids, top_k=TOP_K, top_p=TOP_P, min_p=MIN_P, temp=temperature)
+        tokens = self._llm.generate(ids, top_k=TOP_K, top_p=TOP_P, min_p=self._min_p, temp=temperature)
         news: dict[str, int] = facts
         with contextlib.closing(tokens):
             for count, token in enumerate(tokens, 1):

@@ -14,6 +14,8 @@ MODEL = Path(__file__).with_name("demo.gguf")
 CONTEXT = 1024
 TEMPERATURE = 0.7
 """Warmer than this it garbles names; colder it repeats itself."""
+MIN_P = 0.2
+"""A small model's unlikely words are mostly wrong: letters of a name, above all."""
 
 
 def shortened(prompt: Prompt, persona: str) -> Prompt:
@@ -29,7 +31,7 @@ class DemoBrain(LlamaBrain):
 
     def __init__(self, persona: str, *, on_health: Callable[[Health], None], model: Path = MODEL) -> None:
         """``persona``: see ``bot.mind.prompts.short_persona``."""
-        super().__init__(model, context=CONTEXT, gpu_layers=0, threads=1, on_health=on_health)
+        super().__init__(model, context=CONTEXT, gpu_layers=0, threads=1, min_p=MIN_P, on_health=on_health)
         self._persona = persona
 
     async def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
