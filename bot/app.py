@@ -29,8 +29,9 @@ from bot.guard import Guard
 from bot.hand import Hand
 from bot.inbox import ChatRules, Inbox
 from bot.intake import Intake
+from bot.listening import Listening
 from bot.mind.memory import Memory
-from bot.mind.prompts import PromptBook, Situation
+from bot.mind.prompts import PromptBook
 from bot.models.shelf import Shelf
 from bot.moderation import Moderation
 from bot.recorder import Recorder
@@ -47,12 +48,12 @@ from bot.studio.server import Server
 from bot.studio.tokens import load_tokens
 from bot.supervisor import Board, Keeper, for_ever
 from bot.texts import text
+from bot.thinking import Thinking
 from bot.vocabulary import (
     Brain,
     Cue,
     Health,
     Phrase,
-    Prompt,
     PromptTooLong,
     Reply,
     Spoken,
@@ -84,6 +85,7 @@ class Aneeka:
 
         self.session = time.strftime("%Y%m%d-%H%M%S")
         self.intake, self.reporter = Intake(self), Reporter(self)
+        self.listening = Listening(self)
         self.desk = Desk(self)
         self.hand = Hand(self, data)
         self.moderation = Moderation(self)
@@ -174,7 +176,7 @@ class Aneeka:
         self._silent.set()
         self._afterwards: list[Callable[[], None]] = []
         self._keeper = Keeper()
-        self._warming: asyncio.Task[None] | None = None
+        self.thinking = Thinking(self, self._keeper)
         self.stage.on_expression = lambda shown: self.performer.set_expression(shown, self.now())
         self.pages.on_played = self._page_played
         self.pages.on_sounding = self._page_sounds
@@ -196,8 +198,8 @@ class Aneeka:
         else:
             self._keeper.keep(self.twitch.run())
         await self.outputs.open()
-        self.engines.brain.on_ready = self._warm
-        self._warm()
+        self.engines.brain.on_ready = self.thinking.warm
+        self.thinking.warm()
         for step in (self._converse, self._move, self._count, self._look_around):
             self._keeper.keep(for_ever(step))
         await self.guard.ready()  # a page's policy names the guard's port, so no page may be opened before
@@ -241,7 +243,7 @@ class Aneeka:
         reply = self.reply = Reply(f"{self.session}-{next(self._reply_ids)}", cue)
         self._silent.clear()
         heard_at = cue.heard[0].at_s if cue.heard else cue.at_s
-        reply.marks |= {"heard": heard_at, "cue": cue.at_s}
+        reply.marks |= {"heard": heard_at, "cue": cue.at_s, **self.listening.marks_of(cue)}
         spoken = Spoken(reply.id, "", "failed")
         try:
             self.reporter.announce(reply, aloud=aloud)
@@ -269,13 +271,12 @@ class Aneeka:
             self.reporter.over()
         while self._afterwards:
             self._afterwards.pop(0)()
-        self._warm()
+        self.thinking.warm()
 
     async def _perform(self, reply: Reply, approved: str | None, *, aloud: bool) -> Outcome:
         """Say it, or say ``approved`` in its place; not ``aloud``: only write it."""
-        if self._warming is not None:
-            self._warming.cancel()
-        brain: Brain = self.engines.brain
+        self.thinking.rest()
+        brain: Brain = self.thinking.brain
         voice: Voice = self.engines.voice if aloud else CaptionsOnly()
         stage = self.stage if aloud else self._desk_stage()
         while True:
@@ -292,7 +293,7 @@ class Aneeka:
                 tell=self.live.tell,
             )
             try:
-                return await performance.run(self._prompt(reply) if approved is None else approved)
+                return await performance.run(self.thinking.prompt(reply) if approved is None else approved)
             except PromptTooLong:
                 if not self.memory.shrink():
                     brain = self.engines.brain.outgrown()
@@ -301,42 +302,12 @@ class Aneeka:
         """Return a stage that nobody sees or hears, for an answer that must be approved first."""
         return Stage(FileOutput(self.now), lambda: MouthTrack(RATE_HZ), lambda _: None, lambda _: None, self.now)
 
-    def _prompt(self, reply: Reply) -> Prompt | str:
-        cue = reply.cue
-        if cue.mode == "say":
-            return cue.heard[0].text
-        if cue.mode == "event" and (line := self.policy.line(cue.heard[0])) is not None:
-            return line
-        now = self.now()
-        situation = Situation(self.inbox.chat_per_min(now), self.inbox.chat_waiting, now - self.intake.last_s)
-        prompt = self.prompts.build(cue, self.memory, situation)
-        reply.marks.setdefault("prompt_ready", self.now())
-        return replace(prompt, max_tokens=self.settings.llm.max_tokens, temperature=self.settings.llm.temperature)
-
-    def _warm(self) -> None:
-        """Let the brain read ahead what the next prompt will begin with, unless it is at work."""
-        if self.reply is not None:
-            return
-        if self._warming is not None:
-            self._warming.cancel()
-        self._warming = self._keeper.keep(self.engines.brain.warm(self.prompts.warm_prompt(self.memory)))
-
-    def forget(self) -> None:
-        """Some of the history was withdrawn: the brain keeps nothing that it has read but what stays."""
-        self.engines.brain.forget()
-        self._warm()
-
     def _between_replies(self, act: Callable[[], None]) -> None:
         """Run this now, or as soon as the reply in progress has ended."""
         if self.reply is None:
             act()
         else:
             self._afterwards.append(act)
-
-    async def warmed(self) -> None:
-        """Wait until the brain has read ahead, if it is about to."""
-        if self._warming is not None:
-            await asyncio.wait([self._warming])
 
     async def _move(self) -> None:
         """Her body, while somebody watches."""
@@ -360,7 +331,9 @@ class Aneeka:
 
     async def _look_around(self) -> None:
         self.hand.tick()
+        due = self.now() + COUNTERS_S
         await asyncio.sleep(COUNTERS_S)
+        self.thinking.late_s = self.now() - due
 
     # ------------------------------------------------------------------ between the rooms
 

@@ -95,7 +95,7 @@ class Director:
         """Her reply is over: cooldowns and patience count from here. Return whether what it answers waits again."""
         self.current = None
         self._quiet_since = now
-        if spoken.cut in ("operator", "withdrawn") and not spoken.text:
+        if spoken.cut in ("operator", "barge_in", "withdrawn") and not spoken.text:
             self.inbox.put_back(cue.heard, now)
             return True
         self.inbox.finished(cue.heard, bool(spoken.text), now)

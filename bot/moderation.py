@@ -92,7 +92,7 @@ class Moderation:
         self._show(what, what.ids | waiting, turns, over=reply is None or cut)
         self.on_withdrawn(what.ids | waiting)
         if turns or forgotten:
-            a.forget()
+            a.thinking.forget()
         return "speaking" if answering else "spoken" if turns or forgotten else "waiting" if waiting else "unknown"
 
     def _show(self, what: Withdrawal, ids: frozenset[str], turns: list[str], *, over: bool) -> None:

@@ -9,6 +9,7 @@ import re
 import time
 import wave
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +131,9 @@ def _delete(sound: Path) -> None:
 
 
 def turn_record(
-    reply: Reply, spoken: Spoken, generated: str, expression: str, brain: str | None, voice: str | None
+    reply: Reply, spoken: Spoken, generated: str, expression: str, engines: Mapping[str, str | None]
 ) -> Record:
-    """Return a finished reply as the turn record of the README; ``brain`` and ``voice`` are those that served it."""
+    """Return a finished reply as the turn record of the README; ``engines``: who served as ear, brain and voice."""
     return {
         "id": reply.id,
         "at_s": round(time.time(), 3),
@@ -142,7 +143,7 @@ def turn_record(
         "spoken": spoken.text,
         "cut": spoken.cut,
         "expression": expression,
-        "engines": {"stt": None, "llm": brain, "tts": voice},
+        "engines": dict(engines),
         "marks_ms": marks_ms(reply.marks),
         "audible_at_s": reply.marks.get("first_audible"),
     }

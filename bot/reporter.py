@@ -80,7 +80,8 @@ class Reporter:
         a, cue, spoken = self._aneeka, reply.cue, outcome.spoken
         brain = a.engines.brain.served if "prompt_ready" in reply.marks else None
         voice = a.engines.voice.served if spoken.text else None
-        record = turn_record(reply, spoken, outcome.generated, outcome.expression, brain, voice)
+        engines = {"stt": a.listening.served_for(cue), "llm": brain, "tts": voice}
+        record = turn_record(reply, spoken, outcome.generated, outcome.expression, engines)
         blank(record, Withdrawal(frozenset(h.id for h in cue.heard if h.id in a.inbox.unwanted)))
         if spoken.cut == "withdrawn":
             blank_words(record)

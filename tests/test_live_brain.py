@@ -125,7 +125,7 @@ async def test_the_persona_is_read_ahead_before_the_first_word(go_live: GoLive, 
     brain: Any = house.aneeka.engines.parts["brain"]
     live = await house.live()
     await brain_ok(house)
-    await house.aneeka.warmed()
+    await house.aneeka.thinking.warmed()
     await house.ask("POST", "/api/operator", {"text": "hola"})
     await until(live, "turn")
     assert brain.reused_tokens > 0.7 * brain.prompt_tokens
@@ -138,7 +138,7 @@ async def test_the_prompt_is_read_ahead_between_turns(go_live: GoLive, model: Pa
     brain: Any = house.aneeka.engines.parts["brain"]
     await house.ask("POST", "/api/operator", {"text": "primera pregunta"})
     await until(live, "turn")
-    await house.aneeka.warmed()
+    await house.aneeka.thinking.warmed()
     read_ahead = house.aneeka.prompts.warm_prompt(house.aneeka.memory).messages
     await house.ask("POST", "/api/operator", {"text": "segunda pregunta"})
     await until(live, "turn")

@@ -125,13 +125,13 @@ async def test_a_ban_over_http_reaches_history_prompt_cache_and_record(go_live: 
     bad = {"user": "Trolazo", "user_id": "t1", "text": f"mira mi {SECRET}, Aneeka"}
     await house.ask("POST", "/api/chat", bad)
     await until(live, "turn")
-    await house.aneeka.warmed()
+    await house.aneeka.thinking.warmed()
     before = house.aneeka.prompts.warm_prompt(house.aneeka.memory)
     assert SECRET in before.messages[1].content
     assert (await house.ask("DELETE", "/api/chat?user_id=t1&seconds=60"))[1] == {"user_id": "t1", "was": "spoken"}
     told = await until(live, "withdrawn")
     assert (told["user_id"], len(told["ids"]), len(told["turns"])) == ("t1", 1, 1)
-    await house.aneeka.warmed()
+    await house.aneeka.thinking.warmed()
     assert not brain.must_forget
     await brain.warm(before)
     assert brain.reused_tokens < brain.prompt_tokens - len(before.messages[1].content)
