@@ -143,6 +143,7 @@ class Aneeka:
             self.reporter.on_stage,
             self.guard.clock,
         )
+        self.engines.voice.ahead_s = self.stage.ahead_s
         self.performer = Performer(seed=int(time.time()), reduced_motion=settings.avatar.reduced_motion)
         sounds = Path(settings.stage.record).expanduser() if settings.stage.record else None
         self.recorder = Recorder(data / "recordings", sounds)

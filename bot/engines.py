@@ -15,11 +15,12 @@ from bot.mind.prompts import short_persona
 from bot.mind.stand_in import SleepingBrain
 from bot.mind.understudy import Understudy
 from bot.models import catalogue
-from bot.supervisor import Board, BrainLadder, VoiceLadder
+from bot.supervisor import Board, BrainLadder
 from bot.texts import text
-from bot.vocabulary import Health, Voice
-from bot.voice.captions_only import CaptionsOnly
-from bot.voice.espeak import EspeakVoice
+from bot.vocabulary import Health
+from bot.voice.choice import recall
+from bot.voice.ladder import VoiceLadder
+from bot.voices import build_voices
 
 PROMPTS = Path(__file__).resolve().parent.parent / "prompts"
 DEMO_MODEL = MODEL
@@ -113,14 +114,6 @@ def build_engines(settings: Settings, board: Board, data: Path) -> Engines:
     understudy = Understudy(PROMPTS, settings.persona.language, settings.persona.name)
     parts: dict[str, Part] = {}
 
-    def voice_health(health: Health) -> None:
-        wanted = settings.tts.engine
-        if health.state == "ok" and wanted != espeak.name:
-            reason, repair = text("engines.not_yet", engine=wanted), text("engines.not_yet_repair", serving=espeak.name)
-            board.report(Health("voice", "down", reason, repair, espeak.name))
-        else:
-            voice.on_health(health)
-
     def server_health(health: Health) -> None:
         if parts.get("brain") is server:
             brain.on_health(health)
@@ -134,20 +127,9 @@ def build_engines(settings: Settings, board: Board, data: Path) -> Engines:
         _choose(settings, local, data)
     elif server is None:
         board.report(Health("brain", "ok", serving=understudy.name))
-    espeak = EspeakVoice(
-        settings.tts.voice if settings.tts.engine == "espeak" else "",
-        settings.persona.language,
-        settings.tts.speed,
-        on_health=voice_health,
-    )
-    missing: list[tuple[str, str, str]] = []
-    missing += [(f"voice_{name}", name, espeak.name) for name in settings.tts.fallback if name != espeak.name]
-    for part, name, serving in missing:
-        reason, repair = text("engines.not_yet", engine=name), text("engines.not_yet_repair", serving=serving)
-        board.report(Health(part, "down", reason, repair, serving))
-    voices: list[Voice] = [espeak]
-    parts["voice"] = espeak
-    voice = VoiceLadder(voices, CaptionsOnly(), board)
+    voice, voices = build_voices(recall(settings, data), board, data)
+    parts |= voices
+    parts["voices"] = voice
     return Engines(brain, voice, parts, local)
 
 

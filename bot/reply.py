@@ -128,7 +128,7 @@ class Performance:
                 mark(marks, "first_token", self._now())
                 piece = sound_text(piece)
                 self._generated.append(piece)
-                for cut in self._cutter.feed(piece, eager=self._ahead_s() < EAGER_S):
+                for cut in self._cutter.feed(piece, eager=self._eager()):
                     if not await self._pass(cut):
                         return
         for cut in self._cutter.finish():
@@ -154,6 +154,10 @@ class Performance:
         self._unvoiced += len(phrase.text)
         await self._phrases.put(phrase)
         return True
+
+    def _eager(self) -> bool:
+        """Whether clauses go out; a voice whose requests are counted wants whole sentences."""
+        return self._ahead_s() < EAGER_S and not getattr(self.voice, "packs", False)
 
     def _ahead_s(self) -> float:
         return self.stage.ahead_s() + self._unvoiced / LETTERS_PER_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from typing import Any, Protocol, runtime_checkable
@@ -15,22 +15,15 @@ from bot.vocabulary import (
     Cue,
     EngineDown,
     Health,
-    Phrase,
     Prompt,
     PromptTooLong,
-    Shape,
-    Sound,
     Tell,
-    Voice,
-    Word,
 )
 
 log = logging.getLogger(__name__)
 
 FAULT_S = 0.5
 CANCEL_S = 1.0
-VOICE_BACK_S = 3.0
-"""How long a phrase waits for its voice to be restarted when no other voice is configured."""
 
 
 class Board:
@@ -232,85 +225,3 @@ class BrainLadder:
         for brain in (self._first, self._stand_in):
             if isinstance(brain, Forgetful):
                 brain.forget()
-
-
-class VoiceLadder:
-    """The voices in their order, and captions alone behind them (``vocabulary.Voice``).
-
-    A voice that fails in mid-phrase is followed by the next one from the first word that it had not finished.
-    """
-
-    def __init__(self, voices: Sequence[Voice], captions: Voice, board: Board) -> None:
-        self._voices = list(voices)
-        self._captions = captions
-        self._board = board
-        self.name = self._voices[0].name if self._voices else captions.name
-        self.served = self.name
-
-    async def ready(self, timeout_s: float) -> bool:
-        """Return ``True``: captions always work."""
-        return True
-
-    def on_health(self, health: Health) -> None:
-        """Pass the first voice's own health on to the board, with who serves."""
-        serving = self.name
-        if health.state != "ok":
-            serving = (self._voices[1:] or [self._captions])[0].name
-        self._board.report(replace(health, part="voice", serving=serving))
-
-    async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
-        """Stream one phrase's sound, by as many voices as it takes."""
-        progress = _Progress(phrase)
-        for voice in self._order():
-            if voice is self._voices[0] and progress.tried and not await voice.ready(VOICE_BACK_S):
-                continue
-            progress.tried = True
-            self.served = voice.name
-            try:
-                async with aclosing(voice.speak(progress.rest())) as sounds:
-                    async for sound in sounds:
-                        yield progress.shifted(sound)
-            except EngineDown as down:
-                log.warning("voice %s failed: %s", voice.name, down.reason)
-                progress.interrupted()
-            else:
-                return
-
-    def _order(self) -> list[Voice]:
-        again = self._voices[:1]
-        return [*self._voices, *again, self._captions]
-
-
-class _Progress:
-    """How much of one phrase has been given away, over the voices that share it."""
-
-    def __init__(self, phrase: Phrase) -> None:
-        self.tried = False
-        self._phrase = phrase
-        self._from_char = 0
-        self._words: list[Word] = []
-        self._given_s = 0.0
-        self._base_s = 0.0
-        self._rate_hz = 0
-
-    def rest(self) -> Phrase:
-        return replace(self._phrase, text=self._phrase.text[self._from_char :])
-
-    def shifted(self, sound: Sound) -> Sound:
-        """Count a sound of the current voice, and move its words and shapes to the whole phrase's time and text."""
-        base = round(self._base_s * sound.rate_hz)
-        self._rate_hz = sound.rate_hz
-        self._given_s += len(sound.pcm) / sound.rate_hz
-        words = tuple(Word(w.at + base, w.start + self._from_char, w.end + self._from_char) for w in sound.words)
-        shapes = tuple(Shape(s.at + base, s.viseme) for s in sound.shapes)
-        self._words += words
-        return replace(sound, words=words, shapes=shapes)
-
-    def interrupted(self) -> None:
-        """The voice is gone: what follows starts at the first word whose sound was not given away whole."""
-        given = self._given_s * self._rate_hz
-        for word, following in zip(self._words, self._words[1:], strict=False):
-            if following.at <= given:
-                self._from_char = max(self._from_char, word.end)
-        self._words = []
-        self._base_s = self._given_s

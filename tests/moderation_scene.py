@@ -12,9 +12,11 @@ from typing import Any
 from bot.app import Aneeka
 from bot.bench import SimulatedVoice, Speeds, split_tokens
 from bot.config.settings import Settings
-from bot.supervisor import BrainLadder, VoiceLadder, for_ever
+from bot.mind.forethought import Forethought
+from bot.supervisor import BrainLadder, for_ever
 from bot.vocabulary import Heard, Person, Prompt
 from bot.voice.captions_only import CaptionsOnly
+from bot.voice.ladder import VoiceLadder
 
 SECRET = "zarigüeya"
 TROLL = Person("t1", "Trolazo")
@@ -71,8 +73,9 @@ class Scene:
         a.engines = replace(
             a.engines,
             brain=BrainLadder(self.brain, self.brain, lambda cue: "", a.board),
-            voice=VoiceLadder([voice], CaptionsOnly(), a.board),
+            voice=VoiceLadder([voice], CaptionsOnly(), a.board, "es"),
         )
+        a.thinking.brain = Forethought(a.engines.brain)
         self.told: list[dict[str, Any]] = []
         a.stage._tell = lambda message: (a.reporter.on_stage(message), self.told.append(message))[0]
         self.audible_at = -math.inf

@@ -71,6 +71,22 @@ def test_every_voice_is_equally_loud(voice):
     assert np.abs(pcm).max() <= 0.98 * 32768
 
 
+def pitch_hz(pcm):
+    """Median of the voiced blocks, by autocorrelation."""
+    found = []
+    for block in pcm[: len(pcm) // 1024 * 1024].reshape(-1, 1024).astype(float):
+        echo = np.correlate(block, block, "full")[1023:]
+        lag = 44 + int(np.argmax(echo[44:245]))
+        if echo[lag] > 0.5 * echo[0] > 1e9:
+            found.append(RATE_HZ / lag)
+    return np.median(found)
+
+
+def test_the_pitch_is_in_semitones():
+    low, high = (Clip(EspeakEngine(OPTIONS | {"pitch": pitch}), SPANISH).pcm for pitch in (-3.0, 3.0))
+    assert 5 <= 12 * np.log2(pitch_hz(high) / pitch_hz(low)) <= 7
+
+
 def test_words_are_those_of_the_text_in_order(hola):
     assert [SPANISH[start:end] for _, start, end in hola.words] == SPANISH.split()
     times = [at for at, _, _ in hola.words]
@@ -213,9 +229,9 @@ async def test_speaks_through_its_own_process(tmp_path):
         await cut.aclose()
         assert (await anext(voice.speak(Phrase("r", 2, "Hola.")))).pcm.any()
 
-        voices, variants = await voice.list_voices()
-        assert {"es-419", "es", "en-us"} <= set(voices)
-        assert "f3" in variants
+        infos = {info.name: info for info in await voice.list_voices()}
+        assert {"es-419", "es", "en-us", "es-419+f3"} <= set(infos)
+        assert infos["es-419+f3"].languages == ("es",)
         assert voice.health.state == "ok"
         with wave.open(str(tmp_path / "hola.wav"), "wb") as file:
             file.setparams((1, 2, sounds[0].rate_hz, 0, "NONE", ""))

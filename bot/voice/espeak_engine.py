@@ -28,6 +28,8 @@ DEFAULT_VOICES: dict[Language, str] = {"es": "es-419+f3", "en": "en-us+f3"}
 YOUNG_PITCH = 60
 """Raises the default voices' median from 215 to about 235 Hz (measured), a young woman's."""
 NORMAL_PITCH = 50
+PITCH_PER_SEMITONE, HIGHEST_PITCH = 6.5, 99
+"""Right within 1 semitone from 6 below to 6 above the default voice (measured)."""
 WORDS_PER_MINUTE = 175
 SLOWEST, FASTEST = 80, 450
 _SAMPLES_OF_SPEECH: dict[Language, str] = {
@@ -42,7 +44,8 @@ Item = tuple[dict[str, Any], bytes]
 
 
 class EspeakEngine:
-    """Options: ``voice`` (None: a young woman's), ``language``, ``speed`` (1.0 is normal).
+    """Options: ``voice`` (None: a young woman's), ``language``, ``speed`` (1.0 is normal), ``pitch`` (semitones;
+    none where it is missing).
 
     Raises ``EngineDown`` when the library cannot be loaded or the voice does not exist.
     """
@@ -58,8 +61,11 @@ class EspeakEngine:
         self._insist_known(voice, DEFAULT_VOICES[language])
         self._ipa_language: Language = "es" if voice.lower().startswith("es") else "en"
         wpm = round(min(max(WORDS_PER_MINUTE * options["speed"], SLOWEST), FASTEST))
-        pitch = NORMAL_PITCH if options["voice"] else YOUNG_PITCH
-        self._library.choose(voice, words_per_minute=wpm, pitch=pitch)
+        pitch = (NORMAL_PITCH if options["voice"] else YOUNG_PITCH) + round(
+            PITCH_PER_SEMITONE * options.get("pitch", 0.0)
+        )
+        self._library.choose(voice, words_per_minute=wpm, pitch=min(max(pitch, 0), HIGHEST_PITCH))
+        self._usual = DEFAULT_VOICES[language].partition("+")[0]
         self._cancelled = threading.Event()
         self._gain = self._measure_gain(_SAMPLES_OF_SPEECH[self._ipa_language])
 
@@ -70,7 +76,8 @@ class EspeakEngine:
         """
         self._cancelled.clear()
         if request.get("list"):
-            yield {"voices": self._library.voices(), "variants": self._library.variants()}, b""
+            voices, variants = self._library.voices(), self._library.variants()
+            yield {"voices": voices, "variants": variants, "usual": self._usual}, b""
             return
         clip = _Clip(request["text"], self._library.rate_hz, self._gain, self._ipa_language)
         for pcm, events in self._chunks(request["text"]):
