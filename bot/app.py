@@ -25,6 +25,7 @@ from bot.config.settings import Settings
 from bot.desk import Desk
 from bot.director import Director, DirectorRules
 from bot.engines import PROMPTS, build_engines
+from bot.friend import Friend
 from bot.guard import Guard
 from bot.hand import Hand
 from bot.inbox import ChatRules, Inbox
@@ -61,6 +62,8 @@ from bot.vocabulary import (
 )
 from bot.voice.captions_only import CaptionsOnly
 from bot.voice.phrases import PhraseCutter
+from bot.voice.picker import VoicePicker
+from bot.voices import take_over
 
 if TYPE_CHECKING:
     from bot.chat.twitch import TwitchChannel
@@ -85,7 +88,6 @@ class Aneeka:
 
         self.session = time.strftime("%Y%m%d-%H%M%S")
         self.intake, self.reporter = Intake(self), Reporter(self)
-        self.listening = Listening(self)
         self.desk = Desk(self)
         self.hand = Hand(self, data)
         self.moderation = Moderation(self)
@@ -159,6 +161,17 @@ class Aneeka:
             layers=own_layers(settings, self.board),
         )
 
+        ladder, parts = self.engines.voice, self.engines.parts
+        self.voices = VoicePicker(
+            settings,
+            data,
+            lambda: parts["voice"],
+            self._between_replies,
+            lambda voice: take_over(voice, ladder, parts),
+            ladder.on_health,
+            self.live.tell,
+        )
+        self.server.offer_voices(self.voices)
         self.twitch: TwitchChannel | None = None
         if settings.twitch.mode != "off":
             from bot.chat.twitch import TwitchChannel  # brings TwitchIO, which nobody else needs in memory
@@ -178,6 +191,14 @@ class Aneeka:
         self._afterwards: list[Callable[[], None]] = []
         self._keeper = Keeper()
         self.thinking = Thinking(self, self._keeper)
+        self.listening = Listening(self, data)
+        if self.listening.on:
+            self.server.offer(self.listening.microphones)
+        done = self.thinking.warm
+        self.friend = Friend(
+            self, self.listening.ears, gate=self._gate_out, stage=self._desk_stage, rate_hz=RATE_HZ, done=done
+        )
+        self.server.talk(self.friend)
         self.stage.on_expression = lambda shown: self.performer.set_expression(shown, self.now())
         self.pages.on_played = self._page_played
         self.pages.on_sounding = self._page_sounds
@@ -193,7 +214,6 @@ class Aneeka:
         self.guard.start(self.server.port, beside if 1 < beside <= MAX_PORT else 0)
         for part in self.engines.parts.values():
             await part.start()
-        self.board.report(Health("hearing", "off", text("engines.hearing_off")))
         if self.twitch is None:
             self.board.report(Health("twitch", "off", text("engines.twitch_off")))
         else:
@@ -201,6 +221,7 @@ class Aneeka:
         await self.outputs.open()
         self.engines.brain.on_ready = self.thinking.warm
         self.thinking.warm()
+        self._keeper.keep(self.listening.run())
         for step in (self._converse, self._move, self._count, self._look_around):
             self._keeper.keep(for_ever(step))
         await self.guard.ready()  # a page's policy names the guard's port, so no page may be opened before
@@ -210,9 +231,11 @@ class Aneeka:
         self.director.paused = True
         self.cut("closing")
         await self.shelf.close()
+        await self.voices.close()
         await self.rest(1.0)
         await self._keeper.close()
         await self.recorder.flush()
+        await self.listening.close()
         await asyncio.gather(*(part.close() for part in self.engines.parts.values()))
         self.outputs.close()
         await self.server.close()
@@ -238,6 +261,7 @@ class Aneeka:
 
     async def _answer(self, cue: Cue) -> None:
         """One reply from cue to record, or to the operator who must approve it."""
+        self.friend.make_way()
         draft = self.hand.approved_for(cue)
         aloud = draft is not None or not self.hand.approvals.holds(cue)
         waits = False
@@ -246,6 +270,7 @@ class Aneeka:
         heard_at = cue.heard[0].at_s if cue.heard else cue.at_s
         reply.marks |= {"heard": heard_at, "cue": cue.at_s, **self.listening.marks_of(cue)}
         spoken = Spoken(reply.id, "", "failed")
+        self.listening.answers(cue)
         try:
             self.reporter.announce(reply, aloud=aloud)
             outcome = await self._perform(reply, draft.tagged if draft else None, aloud=aloud)
@@ -253,7 +278,7 @@ class Aneeka:
                 waits = self.hand.hold(reply, outcome)
                 outcome = replace(outcome, spoken=replace(outcome.spoken, text=""), sound=outcome.sound[:0])
             spoken = outcome.spoken
-            if not waits:
+            if not waits and spoken.cut != "goes_on":
                 self.memory.remember(cue, self.prompts.heard_lines(cue), spoken, outcome.expression)
                 self.reporter.record(reply, outcome)
             self.memory.fit(self.engines.brain.prompt_tokens, self.settings.llm.context)
@@ -269,6 +294,7 @@ class Aneeka:
             if self.twitch is not None and not waits:
                 self.twitch.said(cue, spoken)
             self.intake.last_s = self.now()
+            self.listening.answered(cue, spoken.text)
             self.reporter.over()
         while self._afterwards:
             self._afterwards.pop(0)()

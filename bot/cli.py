@@ -22,7 +22,7 @@ from bot.texts import text
 from bot.vocabulary import Language
 
 WELL, FAILED, BAD_USAGE = 0, 1, 2
-STEPS = ("twitch", "vtube-studio")
+STEPS = ("audio", "voice", "twitch", "vtube-studio")
 """Of ``aneeka setup``, in the order in which they are asked for when none is named."""
 
 
@@ -112,6 +112,14 @@ def _parser() -> argparse.ArgumentParser:
     pulled = models.add_parser("pull", help=text("cli.help_models_pull"), parents=[common])
     pulled.add_argument("name", metavar="NAME")
     pulled.set_defaults(command=_models_pull)
+    voices = commands.add_parser("voices", help=text("cli.help_voices")).add_subparsers(metavar="VERB", required=True)
+    spoken = voices.add_parser("list", help=text("cli.help_voices_list"), parents=[common])
+    spoken.add_argument("--json", action="store_true", help=text("cli.help_json"))
+    spoken.set_defaults(command=_voices_list)
+    cloned = voices.add_parser("clone", help=text("cli.help_voices_clone"), parents=[common])
+    cloned.add_argument("name", metavar="NAME")
+    cloned.add_argument("sample", type=Path, metavar="sample.wav")
+    cloned.set_defaults(command=_voices_clone)
     config = commands.add_parser("config", help=text("cli.help_config"))
     verbs = config.add_subparsers(metavar="VERB", required=True)
     check = verbs.add_parser("check", help=text("cli.help_check"), parents=[common])
@@ -224,12 +232,19 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _setup(args: argparse.Namespace) -> int:
+    from bot.setup.audio import setup_audio
     from bot.setup.terminal import Terminal
     from bot.setup.twitch import setup_twitch
+    from bot.setup.voice import setup_voice
     from bot.setup.vtube_studio import setup_vtube_studio
 
     terminal = Terminal()
-    steps = {"twitch": setup_twitch, "vtube-studio": setup_vtube_studio}
+    steps: dict[str, Callable[[Loaded, Path, Terminal], int]] = {
+        "audio": setup_audio,
+        "voice": setup_voice,
+        "twitch": setup_twitch,
+        "vtube-studio": setup_vtube_studio,
+    }
     if args.step:
         return steps[args.step](_load(args), data_dir(), terminal)
     results = [
@@ -267,6 +282,18 @@ def _models_pull(args: argparse.Namespace) -> int:
     from bot.models.terminal import pull_model
 
     return _alive(pull_model(_load(args).settings, data_dir(), args.name))
+
+
+def _voices_list(args: argparse.Namespace) -> int:
+    from bot.voice.terminal import show_voices
+
+    return _alive(show_voices(_load(args).settings, data_dir(), as_json=args.json))
+
+
+def _voices_clone(args: argparse.Namespace) -> int:
+    from bot.voice.cloning import clone
+
+    return clone(_load(args).settings, data_dir(), args.name, args.sample)
 
 
 def _config_check(args: argparse.Namespace) -> int:

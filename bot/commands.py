@@ -35,7 +35,8 @@ from bot.voice.phrases import PhraseCutter
 log = logging.getLogger(__name__)
 
 WELL, FAILED, BAD_USAGE = 0, 1, 2
-VOICE_READY_S = 20.0
+VOICE_READY_S = 300.0
+"""A big model takes minutes to load on a slow disk."""
 LAST_WORDS_S = 30.0
 """How long a replay waits for her to finish what she is saying when the recording is over."""
 
@@ -154,8 +155,10 @@ async def say_once(settings: Settings, data: Path, said: str, out: Path | None) 
         print(error, file=sys.stderr)
         return BAD_USAGE
     voice = engines.parts["voice"]
+    voices = [part for name, part in engines.parts.items() if name == "voice" or name.startswith("voice_")]
     outputs = Outputs("sound_card", settings.audio.output_device, None, lambda: False, board.report, clock)
-    await voice.start()
+    for part in voices:
+        await part.start()
     try:
         if out is None:
             await outputs.open()
@@ -191,5 +194,5 @@ async def say_once(settings: Settings, data: Path, said: str, out: Path | None) 
         return FAILED
     finally:
         outputs.close()
-        await voice.close()
+        await asyncio.gather(*(part.close() for part in voices))
     return WELL

@@ -11,7 +11,9 @@ from bot.bodies import build_bodies, not_allowed_yet, own_layers
 from bot.config.errors import ConfigErrors
 from bot.config.paths import data_dir
 from bot.config.settings import Settings
+from bot.ears import build_ears
 from bot.engines import PROMPTS, build_engines
+from bot.hearing.trial import microphone_health
 from bot.mind.prompts import PromptBook
 from bot.mind.templates import PromptError
 from bot.models.machine import this_machine
@@ -43,6 +45,8 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
     try:
         PromptBook(PROMPTS, settings.persona.language, settings.persona.name)
         engines = build_engines(settings, board, data)
+        ears, recognisers = build_ears(settings, board, data)
+        engines.parts.update(recognisers)
         checks.append(Health("prompts", "ok"))
     except PromptError as error:
         return [*checks, Health("prompts", "down", str(error), text("doctor.prompts_repair"))]
@@ -57,10 +61,13 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
     for part in (*engines.parts.values(), *shown):
         await part.start()
     await outputs.open()
+    if settings.stt.engine != "off":
+        board.report(await microphone_health(settings.audio, data))
     waits = [part.ready(READY_S) for part in engines.parts.values()] + [part.ready(BODY_READY_S) for part in shown]
     await asyncio.gather(*waits)
     found = [board.parts[name] for name in sorted(board.parts)]
     outputs.close()
+    await ears.close()
     await asyncio.gather(*(part.close() for part in (*engines.parts.values(), *shown)))
     return [*checks, *found]
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.ears import build_ears
+from bot.hearing.ear import build as build_ear
+from bot.hearing.hotkey import Hotkey
+from bot.hearing.microphones import Microphones
 from bot.likeness import remember
-from bot.vocabulary import Cue, Heard
+from bot.vocabulary import Cue, EngineDown, Health, Heard
 from bot.withdrawal import Withdrawal
 
 if TYPE_CHECKING:
@@ -14,15 +20,58 @@ if TYPE_CHECKING:
 
 KEPT = 20
 """Spoken lines whose marks are kept until they are answered."""
+READY_S, AGAIN_S = 60.0, 5.0
+"""How long a recogniser is waited for, and the pause until it is waited for again."""
 
 
 class Listening:
-    """Implements ``bot.hearing.listener.Listener`` for the whole program."""
+    """The microphone, the ear and who turns speech into text; implements ``bot.hearing.listener.Listener``.
 
-    def __init__(self, aneeka: Aneeka) -> None:
-        self._aneeka = aneeka
+    The microphone stays closed until somebody can understand what comes from it.
+    """
+
+    def __init__(self, aneeka: Aneeka, data: Path) -> None:
+        a = self._aneeka = aneeka
         self._spoken: OrderedDict[str, tuple[dict[str, float], str]] = OrderedDict()
         self._newest: Heard | None = None
+        self.ears, recognisers = build_ears(a.settings, a.board, data)
+        a.engines.parts.update(recognisers)
+        self.ear = build_ear(
+            a.settings, self.ears, self, clock=a.now, hers_db=a.stage.level_db, busy=lambda: a.stage.busy
+        )
+        audio = a.settings.audio
+        self.microphones = Microphones(
+            audio, data, self.ear, a.live.tell, a.board.report, a.now, lambda: self.ear.hearing
+        )
+        key, press, release = audio.push_to_talk_key, self.microphones.press, self.microphones.release
+        self._hotkey = Hotkey(key, press, release, a.board.report) if key else None
+
+    @property
+    def on(self) -> bool:
+        """Whether she is to hear at all."""
+        return self._aneeka.settings.stt.engine != "off"
+
+    async def run(self) -> None:
+        """Open the microphone as soon as somebody can understand what comes from it."""
+        if not self.on:
+            return
+        while not await self.ears.ready(READY_S):  # noqa: ASYNC110 (it may become ready in hours: a model is pulled)
+            await asyncio.sleep(AGAIN_S)
+        try:
+            await self.ear.start()
+        except EngineDown as down:
+            self._aneeka.board.report(Health("voice_activity", "down", down.reason, down.repair))
+        await self.microphones.start()
+        if self._hotkey is not None:
+            await self._hotkey.start()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        if self._hotkey is not None:
+            await self._hotkey.close()
+        await self.microphones.close()
+        self.ear.close()
+        await self.ears.close()
 
     # ------------------------------------------------------------------ talking over her
 
@@ -41,8 +90,9 @@ class Listening:
             self._aneeka.stage.resume(reply)
 
     def takes_over(self) -> None:
-        """It was: her reply is over."""
-        self._aneeka.cut("barge_in")
+        """It was: what she was saying is over; what nobody has heard yet waits for what they say."""
+        if (reply := self._aneeka.reply) is not None and "first_audible" in reply.marks:
+            self._aneeka.cut("barge_in")
 
     # ------------------------------------------------------------------ understanding
 
@@ -64,7 +114,7 @@ class Listening:
         a.inbox.take_back(Withdrawal(frozenset((newest.id,))))
         reply = a.reply
         if reply is not None and newest in reply.cue.heard and "first_audible" not in reply.marks:
-            a.cut("withdrawn")
+            a.cut("goes_on")
 
     def said(self, text: str, *, addressed: bool, marks: dict[str, float], served: str) -> None:
         """Hear the operator, and answer what is said to her."""
@@ -73,9 +123,21 @@ class Listening:
         remember(self._spoken, heard.id, (marks, served), KEPT)
         a.live.tell({"type": "heard_final", "text": text, "answered": addressed})
         a.intake.hear(heard, None if addressed else "not_addressed")
+        if a.reply is not None:
+            a.stage.resume(a.reply)
         a.reporter.tell_state()
 
     # ------------------------------------------------------------------ for the reply
+
+    def answers(self, cue: Cue) -> None:
+        """She begins to answer: what the operator says meanwhile is for her."""
+        if cue.mode == "operator":
+            self.ear.addressing.answers()
+
+    def answered(self, cue: Cue, said: str) -> None:
+        """She has answered; what the operator says next may be for her too."""
+        if cue.mode == "operator":
+            self.ear.addressing.answered(said, self._aneeka.now())
 
     def marks_of(self, cue: Cue) -> dict[str, float]:
         """Return when what is answered was spoken and understood; nothing for what was not spoken."""

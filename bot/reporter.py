@@ -25,9 +25,11 @@ class Reporter:
 
     @property
     def doing(self) -> str:
-        """What she does now: ``muted``, ``paused``, ``idle``, ``thinking`` or ``speaking``."""
+        """What she does now: ``muted``, ``paused``, ``idle``, ``listening``, ``thinking`` or ``speaking``."""
         a = self._aneeka
-        return self._doing if a.reply is not None or not a.director.held else a.director.held
+        if a.reply is not None:
+            return self._doing
+        return a.director.held or ("listening" if a.listening.ear.hearing else "idle")
 
     def does(self, doing: str) -> None:
         """She does something else now."""
@@ -62,6 +64,7 @@ class Reporter:
         if a.reply is not None and a.reply.cut == "withdrawn":
             return
         if message["type"] == "phrase":
+            a.listening.ear.she_says(message["text"])
             if self._doing != "speaking":
                 self.does("speaking")
             for body in a.bodies.values():

@@ -41,6 +41,10 @@ ROUTES = [
     ("POST", "/api/control/mute"),
     ("GET", "/api/turns"),
     ("GET", "/metrics"),
+    ("GET", "/api/microphone"),
+    ("POST", "/api/microphone"),
+    ("POST", "/api/control/talk"),
+    ("POST", "/api/voice-chat"),
     ("GET", "/api/live"),
     ("GET", "/api/stage"),
 ]

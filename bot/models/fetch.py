@@ -34,7 +34,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
 from bot.config.kinds import is_loopback
-from bot.models.catalogue import Model, find, place
+from bot.models.bundles import Bundle, File, find, folder_of, missing
+from bot.models.catalogue import Model, place
 from bot.models.words import amount
 from bot.texts import text
 from bot.vocabulary import EngineDown
@@ -69,8 +70,13 @@ class Fetcher:
         """
         self._cancelled = False
         model = find(request["name"])
-        with _told(model, place(model, self._data).parent):
-            for step in fetch(model, self._data):
+        if isinstance(model, Bundle):
+            first: Model | File = model.files[0]
+            folder, steps = folder_of(model, self._data), fetch_bundle(model, self._data)
+        else:
+            first, folder, steps = model, place(model, self._data).parent, fetch(model, self._data)
+        with _told(first, folder):
+            for step in steps:
                 yield step, b""
                 if self._cancelled:
                     return
@@ -92,7 +98,22 @@ def fetch(model: Model, data: Path) -> Steps:
         raise EngineDown(text("models.busy", title=model.title), text("models.busy_repair")) from None
 
 
-def _fetch(model: Model, final: Path) -> Steps:
+def fetch_bundle(bundle: Bundle, data: Path) -> Steps:
+    """Fetch what is missing of a bundle, one file after the other; steps count all of it."""
+    folder = folder_of(bundle, data)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            done = bundle.size_bytes - sum(file.size_bytes for file in missing(bundle, data))
+            for file in missing(bundle, data):
+                for step in _fetch(file, folder / Path(file.file).name):
+                    yield {**step, "done": done + step["done"], "total": bundle.size_bytes}
+                done += file.size_bytes
+    except Timeout:
+        raise EngineDown(text("models.busy", title=bundle.title), text("models.busy_repair")) from None
+
+
+def _fetch(model: Model | File, final: Path) -> Steps:
     url = hf_hub_url(model.repo, model.file, revision=model.revision)
     sha256, size = _expected(model, url)
     part = final.with_name(f"{final.name}.{sha256[:12]}.part")
@@ -110,7 +131,7 @@ def _fetch(model: Model, final: Path) -> Steps:
         old.unlink()
 
 
-def _expected(model: Model, url: str) -> tuple[str, int]:
+def _expected(model: Model | File, url: str) -> tuple[str, int]:
     """Return the hash and the size that the file must have.
 
     They are the catalogue's. A hub on this very machine (``HF_ENDPOINT``; somebody's own copy, or a trial) may offer
@@ -193,7 +214,7 @@ def _hash(part: Path, size: int) -> Generator[dict[str, Any], None, str]:
 
 
 @contextmanager
-def _told(model: Model, folder: Path) -> Iterator[None]:
+def _told(model: Model | File, folder: Path) -> Iterator[None]:
     """Turn what goes wrong into ``EngineDown`` with a sentence and a repair."""
     hub, title = urlsplit(constants.ENDPOINT).netloc, model.title
     try:

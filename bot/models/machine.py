@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from bot.mind.llama_engine import physical_cores
+from bot.models.bundles import Bundle
 from bot.models.catalogue import CATALOGUE, Model
 
 Fit = Literal["card", "memory", "too_big"]
@@ -44,7 +45,7 @@ class Machine:
     card_bytes: int | None = None
     cuda: tuple[int, int] | None = None
 
-    def fit(self, model: Model) -> Fit:
+    def fit(self, model: Model | Bundle) -> Fit:
         """Return where a model can run."""
         if self.card_bytes is not None and model.memory_bytes <= self.card_bytes * CARD_SHARE:
             return "card"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bot.models.bundles import Bundle
 from bot.models.catalogue import Model
 from bot.vocabulary import EngineDown
 from bot.worker import Worker
@@ -34,8 +35,8 @@ class Progress:
     left_s: float | None = None
 
 
-async def pull(model: Model, data: Path) -> AsyncGenerator[Progress, None]:
-    """Fetch a model into the data folder; when the generator ends, the file is there and whole.
+async def pull(model: Model | Bundle, data: Path) -> AsyncGenerator[Progress, None]:
+    """Fetch a model into the data folder; when the generator ends, all of it is there and whole.
 
     Raises ``EngineDown`` with why not. Closing the generator stops the download within a second; what is here stays.
     """

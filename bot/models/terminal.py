@@ -8,10 +8,12 @@ import sys
 import time
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 from bot.config.settings import Settings
 from bot.engines import chosen_model
-from bot.models import catalogue
+from bot.models import bundles, catalogue
+from bot.models.bundles import BUNDLES, Bundle
 from bot.models.catalogue import CATALOGUE, Model
 from bot.models.machine import Machine, this_machine
 from bot.models.pull import Progress, pull
@@ -31,7 +33,8 @@ def list_models(settings: Settings, data: Path, *, as_json: bool) -> int:
     in_use = chosen_model(settings, data) if settings.llm.engine == "llama" else ""
     models = [*reversed(CATALOGUE)]
     if as_json:
-        rows = [about(model, machine) | on_disk(model, data, in_use) for model in models]
+        rows = [{"kind": "brain"} | about(model, machine) | on_disk(model, data, in_use) for model in models]
+        rows += [_about_bundle(bundle, settings, data, machine) for bundle in BUNDLES]
         found = {"ram_bytes": machine.ram_bytes, "card": machine.card, "card_bytes": machine.card_bytes}
         print(json.dumps({"models": rows, "machine": found}, ensure_ascii=False))
         return WELL
@@ -45,6 +48,12 @@ def list_models(settings: Settings, data: Path, *, as_json: bool) -> int:
             f"{model.name:16} {amount(model.size_bytes):>7}  {needs}  {model.licence}  [{', '.join(model.languages)}]"
         )
         print(f"{'':16} {model.title}: {', '.join(filter(None, marks))}")
+    for bundle in BUNDLES:
+        needs = text("models.needs", memory=memory(bundle.memory_bytes))
+        state = _about_bundle(bundle, settings, data, machine)["state"]
+        size, languages = amount(bundle.size_bytes), ", ".join(bundle.languages)
+        print(f"{bundle.name:24} {size:>7}  {needs}  {bundle.licence}  [{languages}]")
+        print(f"{'':24} {bundle.title}: {text(f'models.kind_{bundle.kind}')}, {text(f'models.state_{state}')}")
     print(f"\n{_about(machine)}\n{text('models.how_to_pull', name=machine.recommended().name)}")
     return WELL
 
@@ -52,13 +61,13 @@ def list_models(settings: Settings, data: Path, *, as_json: bool) -> int:
 async def pull_model(settings: Settings, data: Path, name: str) -> int:
     """Fetch one model with its progress on standard error. Return the exit code."""
     try:
-        model = catalogue.find(name)
+        model = bundles.find(name)
     except catalogue.UnknownModel as unknown:
         print(f"{unknown.reason} {unknown.repair}", file=sys.stderr)
         return BAD_USAGE
     meter = _Meter(model)
     try:
-        if not catalogue.place(model, data).is_file():
+        if not bundles.is_here(model, data):
             async with aclosing(pull(model, data)) as steps:
                 async for progress in steps:
                     meter.show(progress)
@@ -71,9 +80,47 @@ async def pull_model(settings: Settings, data: Path, name: str) -> int:
         print(text("models.kept"), file=sys.stderr)
         return FAILED
     meter.end()
-    print(text("models.here", title=model.title, path=catalogue.place(model, data)))
-    print(_what_next(settings, data, model))
+    print(text("models.here", title=model.title, path=bundles.home(model, data)))
+    print(_what_next_bundle(settings, model) if isinstance(model, Bundle) else _what_next(settings, data, model))
     return WELL
+
+
+def _about_bundle(bundle: Bundle, settings: Settings, data: Path, machine: Machine) -> dict[str, Any]:
+    """Return everything about a folder of files, as ``models list --json`` gives it."""
+    lacking = sum(file.size_bytes for file in bundles.missing(bundle, data))
+    state = "partial" if lacking < bundle.size_bytes else "absent"
+    if not lacking:
+        state = "in_use" if _is_chosen(bundle, settings) else "ready"
+    return {
+        "name": bundle.name,
+        "title": bundle.title,
+        "kind": bundle.kind,
+        "size_bytes": bundle.size_bytes,
+        "ram_bytes": bundle.memory_bytes,
+        "vram_bytes": bundle.memory_bytes,
+        "licence": bundle.licence,
+        "licence_url": bundle.licence_url,
+        "languages": list(bundle.languages),
+        "repo": bundle.files[0].repo,
+        "files": [{"file": file.file, "sha256": file.sha256} for file in bundle.files],
+        "fit": machine.fit(bundle),
+        "recommended": False,
+        "state": state,
+        "done_bytes": bundle.size_bytes - lacking,
+    }
+
+
+def _is_chosen(bundle: Bundle, settings: Settings) -> bool:
+    """Return whether the config asks for this bundle."""
+    if bundle.kind == "hearing":
+        return settings.stt.engine == "whisper" and bundle.name in (settings.stt.model, f"whisper-{settings.stt.model}")
+    return settings.tts.engine == "piper" and bundle.name == piper.voice_of(settings).partition(":")[0]
+
+
+def _what_next_bundle(settings: Settings, bundle: Bundle) -> str:
+    if _is_chosen(bundle, settings):
+        return text("models.used_next_start")
+    return text(f"models.how_to_use_{bundle.kind}", name=bundle.name)
 
 
 def _what_next(settings: Settings, data: Path, model: Model) -> str:
@@ -99,7 +146,7 @@ def _about(machine: Machine) -> str:
 class _Meter:
     """One line that is written over in a terminal; elsewhere a new line now and then."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model | Bundle) -> None:
         self._title = model.title
         self._live = sys.stderr.isatty()
         self._width = 0

@@ -18,7 +18,7 @@ class NotSaved(Exception):
     """The file could not be changed safely; it stands as it was."""
 
 
-def save(file: Path, section: str, values: Mapping[str, str | list[str]]) -> None:
+def save(file: Path, section: str, values: Mapping[str, str | bool | list[str]]) -> None:
     """Set these keys of a section (``twitch``, ``avatar.vmc``). Makes a missing file and its folder.
 
     Raises ``NotSaved``.
@@ -35,7 +35,7 @@ def save(file: Path, section: str, values: Mapping[str, str | list[str]]) -> Non
         raise NotSaved from error
 
 
-def _edited(before: str, section: str, values: Mapping[str, str | list[str]]) -> str:
+def _edited(before: str, section: str, values: Mapping[str, str | bool | list[str]]) -> str:
     document, wanted = tomlkit.parse(before), tomllib.loads(before)
     table: MutableMapping[str, Any] = document
     meant = wanted

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import soxr
 
 from bot.stage.silent import RATE_HZ
@@ -12,6 +14,12 @@ from bot.vocabulary import Pcm, Phrase, Shape, Word
 
 LETTERS_PER_S = 15.0
 """Usual speed of speech, for a voice that gives no word times."""
+
+QUIET_S = 0.02
+LOOK_BACK = 30
+"""So many pieces of ``QUIET_S``."""
+INAUDIBLE = 100
+"""Samples up to this are a pause: what is left of a phrase then needs no word said again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +60,27 @@ class Line:
             if position >= (word.at + end) / 2:
                 heard = word.end
         return _closed(text, heard)
+
+
+def word_start(lines: Sequence[Line], sound: Pcm, position: int) -> int:
+    """Return the sample from which to say again what stopped at ``position``: where its word begins.
+
+    For a voice that gives no word times it is the quietest moment shortly before.
+    """
+    line = next((line for line in reversed(lines) if line.at <= position), None)
+    if line is None:
+        return position
+    end = line.at + line.samples
+    if line.complete and not np.any(np.abs(sound[position:end]) > INAUDIBLE):
+        return position
+    if line.words:
+        return max((word.at for word in line.words if word.at <= position), default=line.at)
+    block = round(RATE_HZ * QUIET_S)
+    before = sound[max(line.at, position - LOOK_BACK * block) : position]
+    blocks = before[len(before) % block :].reshape(-1, block).astype(np.float32)
+    if not len(blocks):
+        return line.at
+    return position - (len(blocks) - int(np.argmin(np.square(blocks).mean(axis=1)))) * block
 
 
 def _word_end(text: str, near: int) -> int:

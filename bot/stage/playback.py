@@ -9,8 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bot.stage.captions import Line
+from bot.stage.captions import Line, word_start
+from bot.stage.page_stream import PageStream
 from bot.stage.silent import RATE_HZ
+from bot.stage.telling import announce, next_position
+from bot.stage.track import SILENCE_DB, Track
 from bot.timing import mark
 from bot.vocabulary import Output, Pcm, Phrase, Reply, Shape, Sound, Spoken, Tell, Word
 
@@ -28,6 +31,8 @@ MOUTH_LEAD = RATE_HZ // 10
 """Samples that the mouth track must be ahead of what is audible."""
 STEP = RATE_HZ // 100
 """Samples between two rows of the mouth track."""
+FADE_IN = RATE_HZ // 300
+"""What goes on in the middle of a phrase must not click."""
 
 
 class Mouth(Protocol):
@@ -65,17 +70,21 @@ class Stage:
         self.current: Reply | None = None
         self.on_expression: Callable[[str], None] = lambda name: None
         self._new_mouth = mouth
-        self._show = show
+        self._pages = PageStream(show)
         self._tell = tell
         self._clock = clock
-        self._serial = 0
         self._clear()
 
     def _clear(self) -> None:
         self._lines: list[Line] = []
-        self._shown: list[dict[str, Any]] = []
-        self._sound: list[Pcm] = []
-        self._rows = self._written = 0
+        self._track = Track()
+        self._rows = 0
+        self._heard: list[tuple[int, int]] = []
+        """What was audible before the stream in progress, from sample to sample."""
+        self._held: int | None = None
+        self._unknown = False
+        """Held since it began."""
+        self._silent_s = 0.0
         self._final: int | None = None
         self._ended = False
         self._changed = asyncio.Event()
@@ -85,14 +94,21 @@ class Stage:
 
     # ------------------------------------------------------------------ one reply's life
 
-    def begin(self, reply: Reply) -> None:
-        """Make a reply the current one; whatever still comes for another is dropped."""
+    def begin(self, reply: Reply, *, held: bool = False) -> None:
+        """Make a reply the current one; whatever still comes for another is dropped.
+
+        ``held``: nobody hears or sees anything of it before ``resume``; one that is cut until then has never been.
+        """
         self._clear()
         self.current = reply
-        self._serial += 1
         self.mouth = self._new_mouth()
-        self.output.begin(self._serial)
-        self._put({"type": "begin", "serial": self._serial, "reply": reply.id})
+        if held:
+            self._held = 0
+            self._unknown = True
+            self._pages.none()
+        else:
+            self._pages.begin(reply.id)
+            self.output.begin(self._pages.serial)
         self._follower = asyncio.create_task(self._follow(reply))
         self._follower.add_done_callback(lambda task: self._lost_sight(task, reply))
 
@@ -107,19 +123,17 @@ class Stage:
         pcm = sound.pcm if native else line.resampler.resample_chunk(sound.pcm, last=sound.last)
         words = [Word(line.at + round(w.at * scale), w.start, w.end) for w in sound.words]
         shapes = [Shape(line.at + round(s.at * scale), s.viseme) for s in sound.shapes]
-        position = self.output.played()
-        dry = position >= self._written
+        position = self._now_at()
+        dry = position >= self._track.samples
         line.words += words
         line.samples += len(pcm)
         line.complete = sound.last
-        self._written += len(pcm)
         if len(pcm):
             mark(reply.marks, "first_sound", self._clock())
-            self._sound.append(pcm)
-            self.output.write(pcm)
-        if words:
-            spots = [[w.at, w.start, w.end] for w in words]
-            self._put({"type": "words", "serial": self._serial, "index": phrase.index, "words": spots})
+            self._track.add(pcm)
+            if self._held is None:
+                self.output.write(pcm)
+        self._pages.words(line, words)
         line.unmouthed.append(pcm)
         line.shapes += shapes
         self._lip_sync(line, position)
@@ -135,28 +149,65 @@ class Stage:
         self.mouth.add(line.at, line.shapes, np.concatenate(line.unmouthed), line.complete)
         line.shapes, line.unmouthed = [], []
         rows = self.mouth.rows(self._rows)
-        if rows:
-            at = self._rows * STEP
-            self._put({"type": "mouth", "serial": self._serial, "at": at, "step": STEP, "frames": rows})
-            self._rows += len(rows)
+        self._pages.mouth(self._rows * STEP, STEP, rows)
+        self._rows += len(rows)
 
     def end(self, reply: Reply) -> None:
         """All of the reply has been written."""
         if reply is self.current and not self._ended:
             self._ended = True
-            self.output.end()
-            self._put({"type": "end", "serial": self._serial, "samples": self._written})
+            if self._held is None:
+                self._end_stream()
             self._changed.set()
+
+    def _end_stream(self) -> None:
+        self.output.end()
+        self._pages.end(self._track.samples)
+
+    def hold(self, reply: Reply) -> None:
+        """Silence now; what was not audible waits for ``resume``, or for ``cut``."""
+        if reply is not self.current or self._final is not None or self._held is not None:
+            return
+        self._held = self._silence(reply)
+
+    def resume(self, reply: Reply) -> None:
+        """Go on after ``hold``, from the word at which it stopped."""
+        if reply is not self.current or self._final is not None or self._held is None:
+            return
+        sound = self._track.sound()
+        self._heard.append((self._pages.start, self._held))
+        start = word_start(self._lines, sound, self._held)
+        self._held = None
+        self._unknown = False
+        self._pages.begin(reply.id, start)
+        self.output.begin(self._pages.serial)
+        for line in self._lines:
+            self._pages.phrase(line)
+        row = -(-start // STEP)
+        self._pages.mouth(row * STEP, STEP, self.mouth.rows(row)[: self._rows - row])
+        if len(rest := sound[start:].copy()):
+            rise = np.linspace(0.0, 1.0, min(FADE_IN, len(rest))) if start else 1.0
+            rest[:FADE_IN] = (rest[:FADE_IN] * rise).astype(np.int16)
+            self.output.write(rest)
+        if self._ended:
+            self._end_stream()
+        self._changed.set()
+
+    def _silence(self, reply: Reply) -> int:
+        position = self._pages.start + self.output.cut()
+        self._silent_s = self._clock()
+        self._mark_first(reply, position)
+        self._pages.cut()
+        self._changed.set()
+        return position
 
     def cut(self, reply: Reply) -> None:
         """Silence now; what was not audible is dropped for good."""
         if reply is not self.current or self._final is not None:
             return
-        self._final = self.output.cut()
-        self._mark_first(reply, self._final)
-        if self._final > 0:
-            mark(reply.marks, "last_audible", self._clock())
-        self._put({"type": "cut", "serial": self._serial})
+        self._final = self._held if self._held is not None else self._silence(reply)
+        if self._final > 0 or any(to for _, to in self._heard):
+            mark(reply.marks, "last_audible", self._silent_s)
         self._progress.set()
         self._over.set()
 
@@ -169,10 +220,12 @@ class Stage:
         """End the reply; return what was heard of it as words and as sound."""
         if self._follower is not None:
             self._follower.cancel()
-        position = self._final if self._final is not None else self.output.played()
-        pieces = [line.phrase.text[: line.heard_until(position)].strip() for line in self._lines]
+        heard = [*self._heard, (self._pages.start, self._now_at())]
+        furthest = max(to for _, to in heard)
+        pieces = [line.phrase.text[: line.heard_until(furthest)].strip() for line in self._lines]
         spoken = Spoken(reply.id, " ".join(piece for piece in pieces if piece), reply.cut)
-        sound: Pcm = np.concatenate(self._sound)[:position] if self._sound else np.zeros(0, np.int16)
+        whole = self._track.sound()
+        sound: Pcm = np.concatenate([whole[start:to] for start, to in heard])
         self._clear()
         self.current = None
         return spoken, sound
@@ -188,18 +241,29 @@ class Stage:
             self._progress.clear()
             await self._progress.wait()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a reply is under way that is heard, or will be."""
+        return self.current is not None and not self._unknown
+
     def ahead_s(self) -> float:
         """Return the seconds of sound that are written and not audible yet."""
-        return (self._written - self.output.played()) / RATE_HZ if self.current else 0.0
+        return (self._track.samples - self._now_at()) / RATE_HZ if self.current else 0.0
 
     @property
     def position(self) -> int | None:
-        """The audible position of the current reply, ``None`` between replies."""
-        return self.output.played() if self.current is not None and self._final is None else None
+        """The audible position of the current reply, ``None`` between replies and while it is held."""
+        if self.current is None or self._final is not None or self._held is not None:
+            return None
+        return self._pages.start + self.output.played()
 
     def mouth_now(self, ahead_s: float = 0.0) -> Any:
         """Return the mouth's shape at the audible position or so long after it (at rest between replies)."""
         return self.mouth.at(-1 if self.position is None else self.position + ahead_s * RATE_HZ)
+
+    def level_db(self) -> float:
+        """Return how loud she is at this moment, in dBFS."""
+        return SILENCE_DB if self.position is None else self._track.level_db(self.position)
 
     @property
     def rate_hz(self) -> int:
@@ -212,26 +276,23 @@ class Stage:
 
     def snapshot(self) -> list[dict[str, Any]]:
         """Return the page messages that bring a page which comes in mid-reply to the present."""
-        return [*self._shown, self._clock_message()] if self.current is not None and self._final is None else []
+        return self._pages.snapshot(self._now_at(), self._clock()) if self.current is not None else []
 
     # ------------------------------------------------------------------ inside
+
+    def _now_at(self) -> int:
+        """How far the reply has come, also while it is held or cut."""
+        if self._final is not None:
+            return self._final
+        return self._held if self._held is not None else self._pages.start + self.output.played()
 
     def _line(self, phrase: Phrase) -> Line:
         if self._lines and self._lines[-1].phrase is phrase:
             return self._lines[-1]
-        line = Line(phrase, self._written)
+        line = Line(phrase, self._track.samples)
         self._lines.append(line)
-        message = {"type": "phrase", "serial": self._serial, "index": phrase.index, "at": line.at}
-        self._put({**message, "text": phrase.text, "expression": phrase.expression, "words": []})
+        self._pages.phrase(line)
         return line
-
-    def _put(self, message: dict[str, Any]) -> None:
-        self._shown.append(message)
-        self._show(message)
-
-    def _clock_message(self) -> dict[str, Any]:
-        now_ms = round(self._clock() * 1000)
-        return {"type": "clock", "serial": self._serial, "played": self.output.played(), "server_ms": now_ms}
 
     async def _follow(self, reply: Reply) -> None:
         loop = asyncio.get_running_loop()
@@ -239,23 +300,24 @@ class Stage:
         before = -1
         while True:
             self._changed.clear()
-            position = self.output.played()
+            position = self._now_at()
             self._mark_first(reply, position)
-            self._announce(reply, position)
+            if announce(self._lines, position, reply.id, self._tell, self.on_expression):
+                self._progress.set()
             if self._lines:
                 self._lip_sync(self._lines[-1], position)
-            if self._ended and position >= self._written:
+            if self._ended and position >= self._track.samples:
                 mark(reply.marks, "last_audible", self._clock())
                 self._over.set()
                 return
             if position > 0 and self._clock() >= clock_due:
                 clock_due = self._clock() + CLOCK_S
-                self._show(self._clock_message())
-            wait_s = CLOCK_S if position < self._written or not self._lines else 5.0
-            due = self._next_position(position)
+                self._pages.clock(position, self._clock())
+            wait_s = CLOCK_S if position < self._track.samples or not self._lines else 5.0
+            due = next_position(self._lines, position, self._track.samples)
             if due is not None:
                 wait_s = min(wait_s, max(0.001 if position != before else STALLED_S, (due - position) / RATE_HZ))
-            if position != before or position >= self._written:
+            if position != before or position >= self._track.samples or self._held is not None:
                 moved_at = self._clock()
             elif self._clock() - moved_at > STUCK_S:
                 raise TimeoutError(self.output.name)
@@ -273,30 +335,3 @@ class Stage:
         if not follower.cancelled() and (fault := follower.exception()) is not None:
             log.error("the sound of %s cannot be followed: %s", reply.id, fault)
             reply.stop("sound_lost")
-
-    def _announce(self, reply: Reply, position: int) -> None:
-        for line in self._lines:
-            if not line.announced and position >= line.at and line.complete and not line.samples:
-                line.announced = True  # nothing of it can be pronounced, so nobody will ever hear it begin
-                self._progress.set()
-            if not line.announced and position > line.at:
-                line.announced = True
-                self._progress.set()
-                self.on_expression(line.phrase.expression)
-                shown = {"text": line.phrase.text, "expression": line.phrase.expression}
-                self._tell({"type": "phrase", "reply": reply.id, "index": line.phrase.index, **shown})
-            while line.told < len(line.words) and position >= line.words[line.told].at and line.announced:
-                word = line.words[line.told]
-                line.told += 1
-                spot = {"index": line.phrase.index, "start": word.start, "end": word.end}
-                self._tell({"type": "word", "reply": reply.id, **spot})
-
-    def _next_position(self, position: int) -> int | None:
-        """Return the next position at which something is to be told."""
-        ahead = [self._written] if self._written > position else []
-        for line in self._lines:
-            if not line.announced:
-                ahead.append(line.at + 1)
-            if line.told < len(line.words):
-                ahead.append(line.words[line.told].at)
-        return min((p for p in ahead if p > position), default=None)

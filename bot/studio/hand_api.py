@@ -46,7 +46,7 @@ async def presence(request: web.Request, handler: Handler) -> web.StreamResponse
     answer = await handler(request)
     if request.method in ("POST", "DELETE") and request.path != "/api/chat" and answer.status < 400:
         hand = request.app[HAND]
-        if request.path.startswith("/api/control/"):
+        if request.path.startswith("/api/control/") and request.match_info["verb"] not in ("talk", "release"):
             hand.note(request.match_info["verb"], who_asks(request))
         hand.seen()
     return answer

@@ -3,7 +3,8 @@
 Binary messages: ``<uint32 serial><uint32 first sample>`` little endian, then mono PCM, 16 bits, 48 kHz, to the page
 that sounds alone. JSON messages to every page: ``hello``, ``sounding``, ``begin``, ``phrase``, ``words``, ``mouth``,
 ``clock``, ``end``, ``cut``, ``withdrawn``, ``face``, ``state``, ``card``; from the pages: ``ready``, ``take_sound``,
-``played``, ``stopped``. Sample positions count from the start of the reply that ``serial`` names.
+``played``, ``stopped``. Sample positions count from the start of the stream that
+``serial`` names; a reply that was held goes on in another one.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def _is_address(host: str) -> bool:
 
 def needed_scope(path: str) -> str | None:
     """Return the scope that a path needs (``None``: it is open, or asks by itself)."""
-    if path in ("/health", "/", "/stage", "/captions") or path.startswith("/static/"):
+    if path in ("/health", "/", "/friend", "/stage", "/captions") or path.startswith("/static/"):
         return None
     return "watch" if path in ("/api/stage", "/api/guard") else "full"
 

@@ -14,6 +14,7 @@ from avatar.layers import Layer
 from bot.studio.api import HOUSE, ROUTES, House
 from bot.studio.hand_api import HAND, HAND_ROUTES, Hand, presence
 from bot.studio.live import Live
+from bot.studio.microphone_api import MICROPHONE_ROUTES, MICROPHONES, Microphones
 from bot.studio.pages import Pages
 from bot.studio.security import (
     GUARD_PORT,
@@ -26,6 +27,8 @@ from bot.studio.security import (
     plain_errors,
 )
 from bot.studio.tokens import Tokens
+from bot.studio.voice_chat import TALKER, VOICE_CHAT_ROUTES, Talker
+from bot.studio.voices_api import VOICE_ROUTES, VOICES, Voices
 from bot.texts import chosen, text
 
 STUDIO_FILES = Path(__file__).parent / "page"
@@ -74,13 +77,17 @@ class Server:
         app[TOKENS] = tokens
         app[GUARD_PORT] = guard_port
         app.on_response_prepare.append(add_headers)
+        app.add_routes(MICROPHONE_ROUTES)  # before the other control verbs
         app.add_routes(ROUTES)
         app.add_routes(HAND_ROUTES)
+        app.add_routes(VOICE_CHAT_ROUTES)
+        app.add_routes(VOICE_ROUTES)
         app.add_routes(
             [
                 web.get("/", self._studio),
                 web.get("/stage", self._stage),
                 web.get("/captions", self._captions),
+                web.get("/friend", self._friend),
                 web.get("/api/live", live.serve),
                 web.get("/api/stage", pages.serve),
                 web.static("/static/studio", STUDIO_FILES),
@@ -89,7 +96,20 @@ class Server:
                 web.get("/static/layers/{name}", self._layer),
             ]
         )
+        self._app = app
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+
+    def offer(self, microphones: Microphones) -> None:
+        """Let the page and stream decks choose and use these; before ``start``."""
+        self._app[MICROPHONES] = microphones
+
+    def offer_voices(self, voices: Voices) -> None:
+        """Let the page and scripts choose among these; before ``start``."""
+        self._app[VOICES] = voices
+
+    def talk(self, talker: Talker) -> None:
+        """Let this one answer what is asked beside the show; before ``start``."""
+        self._app[TALKER] = talker
 
     async def start(self) -> None:
         """Listen; with port 0, ``port`` becomes the one that was free. Raises ``PortTaken``."""
@@ -125,14 +145,21 @@ class Server:
         return f"[{host}]" if ":" in host else host
 
     async def _studio(self, request: web.Request) -> web.StreamResponse:
+        return self._room(request, "index.html")
+
+    async def _friend(self, request: web.Request) -> web.StreamResponse:
+        return self._room(request, "friend.html")
+
+    def _room(self, request: web.Request, file: str) -> web.StreamResponse:
+        """Return a page of the operator's; a token in its address becomes a cookie."""
         if given_scope(request) != "full":
             return _closed_door()
         if "token" in request.query:
-            inside = web.HTTPSeeOther("/")
+            inside = web.HTTPSeeOther(request.path)
             name, token = cookie_name(request), self._tokens.full
             inside.set_cookie(name, token, httponly=True, samesite="Strict", max_age=COOKIE_S)
             raise inside
-        return web.FileResponse(STUDIO_FILES / "index.html")
+        return web.FileResponse(STUDIO_FILES / file)
 
     async def _stage(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(AVATAR_FILES / "stage.html") if given_scope(request) else _closed_door()

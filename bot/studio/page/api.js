@@ -6,8 +6,8 @@ import { toast } from "./toasts.js";
 /** Fires `locked` when the server does not know this browser (401). */
 export const login = new EventTarget();
 
-/** Sends a request and returns the answer's JSON (`{}` without a body); on failure shows why and returns null. */
-export async function send(method, path, body) {
+/** Sends a request and returns the answer; on failure shows why and returns null. */
+export async function request(method, path, body) {
   let answer;
   try {
     answer = await fetch(path, {
@@ -20,11 +20,17 @@ export async function send(method, path, body) {
     toast("error", text("error.unreachable"), text("error.unreachable_hint"));
     return null;
   }
+  if (answer.ok) return answer;
   const content = await answer.json().catch(() => ({}));
-  if (answer.ok) return content;
   if (answer.status === 401) login.dispatchEvent(new Event("locked"));
   else toast("error", content.error || text("error.status", { status: answer.status }), content.hint);
   return null;
+}
+
+/** Sends a request and returns the answer's JSON (`{}` without a body); on failure shows why and returns null. */
+export async function send(method, path, body) {
+  const answer = await request(method, path, body);
+  return answer && answer.json().catch(() => ({}));
 }
 
 /** Asks whether the server is there and knows us: `open`, `locked` or `away`. Shows nothing. */

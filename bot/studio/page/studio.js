@@ -16,10 +16,12 @@ import { mountHeld } from "./held.js";
 import { followServer, loadTexts, mountSwitch } from "./language.js";
 import { mountLatency } from "./latency.js";
 import { connectLive } from "./live.js";
+import { mountMicrophone } from "./microphone.js";
 import { mountModels } from "./models.js";
 import { mountNow } from "./now.js";
 import { mountPresence } from "./presence.js";
 import { mountSound } from "./sound.js";
+import { mountVoices } from "./voices.js";
 
 const TURNS_RESTORED = 20;
 
@@ -34,6 +36,8 @@ const blocked = mountBlocked();
 const presence = mountPresence();
 const controls = mountControls();
 const sound = mountSound();
+const microphone = mountMicrophone();
+const voices = mountVoices();
 const models = mountModels();
 const health = mountHealth();
 const counters = mountCounters();
@@ -69,7 +73,13 @@ const handlers = {
     header.serving(message);
     models.serving(message);
     sound.serving(message);
+    microphone.serving(message);
   },
+  microphone: (message) => microphone.show(message),
+  hearing: (message) => microphone.level(message),
+  heard_partial: (message) => microphone.partial(message),
+  heard_final: (message) => microphone.final(message),
+  voice: (message) => voices.update(message),
   model: (message) => models.update(message),
   counters: (message) => counters.show(message),
   state(message) {
@@ -90,8 +100,10 @@ async function restore(state) {
   held.restore(state.held);
   blocked.show(state.blocked);
   presence.watch(state.away_minutes);
+  microphone.restore(state.health.microphone);
   chat.restore(state.waiting);
   now.clear();
+  voices.restore();
   models.restore(state.brain);
   const newestFirst = await send("GET", `/api/turns?limit=${TURNS_RESTORED}`);
   if (!newestFirst) return;

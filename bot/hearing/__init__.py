@@ -1,0 +1,1 @@
+"""Hearing the operator: microphone, voice activity, end of turn, recognisers."""

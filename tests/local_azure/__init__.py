@@ -1,0 +1,1 @@
+"""A local Azure Speech service for tests, as strict as the documented protocol."""

@@ -1,0 +1,164 @@
+"""The conversation page in a real browser with a microphone that plays a file: a spoken question, a spoken answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from tests.conftest import House, needs
+from tests.containers import wav
+from tests.spoken_english import RATE_HZ, spoken
+from tests.test_pages import OPTIONS, becomes
+from tests.transcription_server import KEY, Sphinx, Transcriptions
+
+pytest.importorskip("pocketsphinx", reason="needs the package pocketsphinx")
+
+GoLive = Callable[..., Awaitable[House]]
+Open = Callable[..., Awaitable[Page]]
+QUESTION = "tell me a story please"
+HEAR = """() => {
+  window.levels = [];
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (this instanceof AudioBufferSourceNode) {
+      const samples = this.buffer.getChannelData(0);
+      window.levels.push([this.buffer.duration, Math.max(...samples.slice(0, 96000).map(Math.abs))]);
+    }
+    return connect.call(this, target, ...rest);
+  };
+}"""
+
+
+TURN = """async (stretches) => {
+  const { Turn } = await import("/static/studio/friend-listener.js");
+  const turn = new Turn();
+  const tone = (db) => Int16Array.from({ length: 512 }, (_, n) => 32768 * 10 ** (db / 20) * Math.SQRT2 * Math.sin(n));
+  let blocks = 0;
+  for (const [db, seconds] of stretches) {
+    for (let i = 0; i < seconds * 31.25 && !turn.isOver(); i += 1, blocks += 1) {
+      turn.add(tone(db));
+    }
+  }
+  return [blocks / 31.25, turn.sound()?.size ?? null];
+}"""
+
+
+@pytest.fixture
+async def house(go_live: GoLive) -> AsyncIterator[House]:
+    server = Transcriptions(Sphinx())
+    url = await server.start()
+    yield await go_live(stt={"engine": "openai", "openai": {"base_url": url, "api_key": KEY}})
+    await server.close()
+
+
+@pytest.fixture
+async def open_page(house: House, tmp_path: Path) -> AsyncIterator[Open]:
+    """Open the page with a microphone that hears ``sound``, then silence."""
+    chromium = needs("chromium", "chromium")
+    async with AsyncExitStack() as stack:
+        playwright = await stack.enter_async_context(async_playwright())
+
+        async def opened(
+            sound: np.ndarray[Any, Any], *, allowed: bool = True, problems: list[str] | None = None
+        ) -> Page:
+            file = tmp_path / "microphone.wav"
+            file.write_bytes(wav(np.concatenate((sound, np.zeros(20 * RATE_HZ, np.int16))), RATE_HZ))
+            ways = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={file}%noloop"]
+            ways += ["--use-fake-ui-for-media-stream"] if allowed else ["--deny-permission-prompts"]
+            browser = await playwright.chromium.launch(executable_path=chromium, args=[*OPTIONS, *ways])
+            stack.push_async_callback(browser.close)
+            page = await browser.new_page(viewport={"width": 900, "height": 700})
+            seen = [] if problems is None else problems
+            page.on("console", lambda message: seen.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: seen.append(str(error)))
+            await page.goto(house.aneeka.server.address("/friend"))
+            await becomes(page, "document.body.dataset.ready && document.getElementById('connection').hidden")
+            await page.evaluate(HEAR)
+            return page
+
+        yield opened
+
+
+def turn(state: str) -> str:
+    return f"document.body.dataset.turn === '{state}'"
+
+
+async def said(page: Page) -> list[tuple[str, str]]:
+    rows = "[...document.querySelectorAll('#friend-log li')].map((row) => [row.dataset.role, row.textContent])"
+    return [tuple(row) for row in await page.evaluate(rows)]
+
+
+async def test_a_spoken_question_gets_a_spoken_answer_and_the_history_stays(house: House, open_page: Open) -> None:
+    problems: list[str] = []
+    page = await open_page(np.concatenate((np.zeros(RATE_HZ // 2, np.int16), spoken(QUESTION))), problems=problems)
+    assert "token" not in page.url
+    assert page.url.endswith("/friend")
+    await page.click("#friend-press")
+    await becomes(page, turn("thinking"), 20)
+    await becomes(page, turn("speaking"), 20)
+    (role, question), (other, answer) = await said(page)
+    assert (role, question, other) == ("user", QUESTION, "assistant")
+    (lasts, loudest), *_ = await page.evaluate("window.levels")
+    assert lasts > 0.5
+    assert loudest > 0.1
+    await becomes(page, turn("idle"), 30)
+    assert house.aneeka.memory.messages() == ()
+    assert problems == []
+    await page.reload()
+    await becomes(page, "document.body.dataset.ready")
+    assert await said(page) == [("user", QUESTION), ("assistant", answer)]
+    await page.click("#friend-again")
+    assert await said(page) == []
+
+
+async def test_pressing_interrupts_her_and_panic_silences_her(house: House, open_page: Open) -> None:
+    async def long_answer(prompt: Any) -> AsyncIterator[str]:
+        yield "[happy] " + "Había una vez una historia muy larga que no se acababa nunca. " * 8
+
+    house.aneeka.engines.brain.think = long_answer
+    page = await open_page(spoken(QUESTION))
+    await page.click("#friend-press")
+    await becomes(page, turn("speaking"), 30)
+    await page.click("#friend-press")
+    await becomes(page, turn("listening"))
+    assert len(await said(page)) == 2
+    await house.ask("POST", "/api/control/panic")
+    await becomes(page, turn("idle"))
+    assert "silencio" in await page.inner_text("#friend-status")
+    await page.click("#languages button:has-text('English')")
+    assert "silent until" in await page.inner_text("#friend-status")
+
+
+async def test_without_permission_it_says_what_to_do(house: House, open_page: Open) -> None:
+    page = await open_page(spoken(QUESTION), allowed=False)
+    await page.click("#friend-press")
+    await becomes(page, "document.querySelector('#toasts .toast')")
+    assert "micrófono" in await page.inner_text("#toasts")
+    assert await page.evaluate(turn("idle"))
+
+    # When a turn begins and ends: level in dBFS and seconds of each stretch, told to the page's own rules.
+    async def heard(*stretches: tuple[float, float]) -> tuple[float, float | None]:
+        ended_s, bytes_kept = await page.evaluate(TURN, [list(stretch) for stretch in stretches])
+        return ended_s, bytes_kept and (bytes_kept - 44) / 2 / RATE_HZ
+
+    assert await heard((-90, 20)) == (pytest.approx(8, abs=0.1), None)
+    assert await heard((-42, 20)) == (pytest.approx(8, abs=0.1), None), "a fan asks nothing"
+    ended_s, kept_s = await heard((-60, 1), (-25, 1), (-60, 0.6), (-25, 1), (-60, 5))
+    assert ended_s == pytest.approx(3.6 + 0.9, abs=0.1), "a pause to breathe does not end it"
+    assert kept_s == pytest.approx(0.4 + 2.6 + 0.9, abs=0.15), "and what was before the first word is not sent"
+    ended_s, _ = await heard((-60, 1), *[(-25, 1), (-60, 0.5)] * 60)
+    assert ended_s == pytest.approx(55, abs=0.1)
+
+
+async def test_a_stranger_finds_the_door_closed(house: House) -> None:
+    for token, status in (("", 401), (f"?token={house.watch_token}", 401), (f"?token={house.token}", 303)):
+        path = f"{house.url}/friend{token}"
+        async with house.client.get(path, allow_redirects=False) as answer:
+            assert answer.status == status
+            assert answer.headers.get("Location") == ("/friend" if status == 303 else None)
