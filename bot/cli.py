@@ -22,7 +22,7 @@ from bot.texts import text
 from bot.vocabulary import Language
 
 WELL, FAILED, BAD_USAGE = 0, 1, 2
-STEPS = ("audio", "voice", "twitch", "vtube-studio")
+STEPS = ("models", "audio", "voice", "twitch", "vtube-studio")
 """Of ``aneeka setup``, in the order in which they are asked for when none is named."""
 
 
@@ -233,6 +233,7 @@ def _bench(args: argparse.Namespace) -> int:
 
 def _setup(args: argparse.Namespace) -> int:
     from bot.setup.audio import setup_audio
+    from bot.setup.models import setup_models
     from bot.setup.terminal import Terminal
     from bot.setup.twitch import setup_twitch
     from bot.setup.voice import setup_voice
@@ -240,6 +241,7 @@ def _setup(args: argparse.Namespace) -> int:
 
     terminal = Terminal()
     steps: dict[str, Callable[[Loaded, Path, Terminal], int]] = {
+        "models": setup_models,
         "audio": setup_audio,
         "voice": setup_voice,
         "twitch": setup_twitch,

@@ -308,3 +308,14 @@ def test_amounts_are_written_as_people_read_them() -> None:
     assert [amount(size) for size in (12, 4_500, 808e6, 4_920_739_232)] == ["12 B", "4 kB", "808 MB", "4,9 GB"]
     assert memory(16 * 2**30) == "16,0 GB"
     assert [duration(seconds) for seconds in (44.6, 89, 600, 7500)] == ["45 s", "89 s", "10 min", "2 h 5 min"]
+
+
+def test_setup_shows_what_there_is_and_fetches_what_is_chosen(shell: Shell, content: bytes) -> None:
+    setup = [sys.executable, "-m", "bot", "setup", "models"]
+    where: dict[str, Any] = {"cwd": shell.folder, "env": shell.environment, "capture_output": True, "text": True}
+    nobody = subprocess.run(setup, stdin=subprocess.DEVNULL, timeout=60, check=False, **where)
+    assert (nobody.returncode, "llama-3.1-8b" in nobody.stdout) == (0, True)
+    assert not (shell.folder / "data" / "models" / MODEL.file).exists()
+    somebody = subprocess.run(setup, input=f"{NAME}\n", timeout=60, check=False, **where)
+    assert somebody.returncode == 0, somebody.stderr
+    assert (shell.folder / "data" / "models" / MODEL.file).read_bytes() == content

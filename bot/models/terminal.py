@@ -21,6 +21,7 @@ from bot.models.shelf import about, on_disk
 from bot.models.words import amount, duration, memory
 from bot.texts import text
 from bot.vocabulary import EngineDown
+from bot.voice import piper
 
 WELL, FAILED, BAD_USAGE = 0, 1, 2
 LINE_S = 15.0
