@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
+from bot import thinking
 from tests.conftest import until
 from tests.spoken_english import spoken
 from tests.transcription_server import KEY, Transcriptions
@@ -109,3 +110,23 @@ async def test_talk_to_the_audience_is_heard_and_not_answered(room):
     room.hears["text"] = "Aneeka, what do you think"
     room.say("Anika what do you think")
     assert (await until(live, "turn"))["mode"] == "operator"
+
+
+async def test_she_thinks_before_the_turn_is_over_and_what_she_thought_is_what_she_says(room, monkeypatch):
+    monkeypatch.setattr(thinking, "BUSY_S", float("inf"))
+    live = await room.house.live()
+    ladder, began = room.house.aneeka.engines.brain, []
+    real = ladder.think
+
+    def think(prompt):
+        began.append(room.house.aneeka.now())
+        return real(prompt)
+
+    ladder.think = think
+    room.say("what is your name")
+    turn = await until(live, "turn")
+    assert turn["spoken"]
+    marks = turn["marks_ms"]
+    turn_ended_s = turn["audible_at_s"] + (marks["turn_ended"] - marks["first_audible"]) / 1000
+    assert len(began) == 1, "thought once, not once more in earnest"
+    assert began[0] < turn_ended_s
