@@ -8,7 +8,7 @@ import pytest
 
 from bot.mind.demo import grammar
 from bot.mind.demo.lessons import School
-from tests.bench.demo import EXAM
+from tests.bench.demo import EXAM, KNOWN_EXAM
 
 
 def test_both_languages_know_the_same_intents():
@@ -27,8 +27,9 @@ def test_every_answer_can_be_said_and_without_a_name_where_there_is_none(languag
                 assert "  " not in said, (intent.name, said)
 
 
-def test_no_line_of_the_exam_stands_in_the_lessons():
-    rows = [json.loads(line) for line in EXAM.read_text(encoding="utf-8").splitlines()]
+@pytest.mark.parametrize("exam", [EXAM, KNOWN_EXAM], ids=lambda exam: exam.stem)
+def test_no_line_of_the_exam_stands_in_the_lessons(exam):
+    rows = [json.loads(line) for line in exam.read_text(encoding="utf-8").splitlines()]
     heard = {one["text"] for row in rows for one in row["heard"] if len(one["text"].split()) > 4}
     read = "\n".join(lesson.messages[-1]["content"] for lesson in islice(School(7).lessons(), 2000))
     assert not [text for text in heard if f'"{text}"' in read]
