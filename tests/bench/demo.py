@@ -1,8 +1,8 @@
 """Examines the demo brain on prompts written apart from its grammar.
 
-``python -m tests.bench.demo [--model FILE] [--exam FILE] [--show]``: asks every line of an exam through the real prompts
-and llama.cpp, and prints the scores, by language and together. An answer is known by the line of the grammar that it is
-nearest to: one that is near to none of its own language fits nothing, however it sounds.
+``python -m tests.bench.demo [--model FILE] [--exam FILE] [--show]``: asks every line of an exam through the real
+prompts and llama.cpp, and prints the scores, by language and together. An answer is known by the line of the grammar
+that it is nearest to: one that is near to none of its own language fits nothing, however it sounds.
 """
 
 from __future__ import annotations
