@@ -40,7 +40,9 @@ class Intake:
             heard, blocked = replace(heard, text=""), None  # the deed gets its thanks, the words are not answered
         name = heard.person.name if heard.person else ""
         if heard.person is not None:
-            heard = replace(heard, person=replace(heard.person, name=a.gate.safe_name(name)))
+            safe = a.gate.safe_name(name)
+            heard = replace(heard, person=replace(heard.person, name=safe))
+            a.listening.meets(safe)
         if heard.kind != "say":
             self._show(heard, name, blocked, now)
         if a.inbox.add(heard, now, blocked or unfit) is not None:

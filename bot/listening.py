@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from bot.ears import build_ears
 from bot.hearing.ear import build as build_ear
@@ -20,8 +21,19 @@ if TYPE_CHECKING:
 
 KEPT = 20
 """Spoken lines whose marks are kept until they are answered."""
+NAMES = 100
+"""Viewers' names that a recogniser may learn."""
 READY_S, AGAIN_S = 60.0, 5.0
 """How long a recogniser is waited for, and the pause until it is waited for again."""
+
+
+@runtime_checkable
+class LearnsNames(Protocol):
+    """A recogniser that understands names better when it knows them."""
+
+    def set_names(self, names: Iterable[str]) -> None:
+        """Expect these names, the most important first."""
+        ...
 
 
 class Listening:
@@ -36,6 +48,8 @@ class Listening:
         self._newest: Heard | None = None
         self.ears, recognisers = build_ears(a.settings, a.board, data)
         a.engines.parts.update(recognisers)
+        self._learners = [each for each in recognisers.values() if isinstance(each, LearnsNames)]
+        self._names: OrderedDict[str, None] = OrderedDict()
         self.ear = build_ear(
             a.settings, self.ears, self, clock=a.now, hers_db=a.stage.level_db, busy=lambda: a.stage.busy
         )
@@ -72,6 +86,13 @@ class Listening:
         await self.microphones.close()
         self.ear.close()
         await self.ears.close()
+
+    def meets(self, name: str) -> None:
+        """Somebody is here whose name the operator may say; it has passed the gate."""
+        if self._learners and name not in self._names:
+            remember(self._names, name, None, NAMES)
+            for each in self._learners:
+                each.set_names(tuple(reversed(self._names)))
 
     # ------------------------------------------------------------------ talking over her
 

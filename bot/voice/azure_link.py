@@ -175,7 +175,8 @@ class AzureLink:
             if first or (self._down and self._down.kind == "permanent"):
                 await self._ask_account()
             try:
-                await asyncio.wait_for(self._linked.wait(), CONNECT_S)
+                async with asyncio.timeout(CONNECT_S):  # wait_for loses a cancellation up to Python 3.11
+                    await self._linked.wait()
             except TimeoutError:
                 if not self._synthesiser.busy:
                     self._renew()  # the handshake in progress may never end
