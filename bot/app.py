@@ -35,10 +35,13 @@ from bot.mind.memory import Memory
 from bot.mind.prompts import PromptBook
 from bot.models.shelf import Shelf
 from bot.moderation import Moderation
+from bot.privacy import Privacy
 from bot.recorder import Recorder
 from bot.reply import Outcome, Performance
 from bot.reporter import Reporter
+from bot.safety import canary
 from bot.safety.gate import Gate, filtered_line
+from bot.safety.second_opinion import second_opinion
 from bot.stage.browser import BrowserOutput
 from bot.stage.outputs import Outputs
 from bot.stage.playback import Stage
@@ -110,14 +113,17 @@ class Aneeka:
         self.director = Director(self.inbox, patience, now)
         self.director.next_approved = self.hand.next_approved
         self.director.chat_full = lambda: self.hand.approvals.full
-        self.prompts = PromptBook(PROMPTS, language, name)
+        word = canary.new_word()
+        self.prompts = PromptBook(PROMPTS, language, name, canary.line(word, language))
         self.gate = Gate(
             settings.safety.strictness,
             own_words=settings.safety.blocked_words,
             ignored_users=chat.ignored_users,
             secrets=(self.prompts.persona,),
+            canary=word,
             streamer=(settings.twitch.channel,) if settings.twitch.channel else (),
         )
+        self.second_opinion = second_opinion(settings, self.board.report)
         self.memory = Memory()
         self.engines = build_engines(settings, self.board, data)
         self.bodies = build_bodies(settings, self.board, data, self.now)
@@ -180,6 +186,10 @@ class Aneeka:
                 settings, data, self.policy, self.desk, self.moderation, self.board.report, self.live.tell, self.now
             )
             self.moderation.on_withdrawn = self.twitch.withdrawn
+        self.privacy = Privacy(self, data, self._between_replies)
+        self.server.offer_viewers(self.privacy)
+        if self.twitch is not None:
+            self.twitch.on_forget = self.privacy.forget_soon
 
         self.reply: Reply | None = None
         self._frame_due = now
@@ -222,7 +232,7 @@ class Aneeka:
         self.engines.brain.on_ready = self.thinking.warm
         self.thinking.warm()
         self._keeper.keep(self.listening.run())
-        for step in (self._converse, self._move, self._count, self._look_around):
+        for step in (self._converse, self._move, self._count, self._look_around, self.privacy.expire):
             self._keeper.keep(for_ever(step))
         await self.guard.ready()  # a page's policy names the guard's port, so no page may be opened before
 
@@ -234,12 +244,15 @@ class Aneeka:
         await self.voices.close()
         await self.rest(1.0)
         await self._keeper.close()
+        await self.privacy.close()
         await self.recorder.flush()
         await self.listening.close()
         await asyncio.gather(*(part.close() for part in self.engines.parts.values()))
         self.outputs.close()
         await self.server.close()
         await self.guard.close()
+        if self.second_opinion:
+            await self.second_opinion.close()
         self.hand.close()
 
     async def rest(self, timeout_s: float) -> None:
@@ -315,6 +328,7 @@ class Aneeka:
                 cutter=PhraseCutter(self.settings.persona.language, name=self.settings.persona.name),
                 gate=self._gate_out,
                 instead=lambda: filtered_line(self.reporter.phrases_blocked),
+                second_opinion=self.second_opinion.on if self.second_opinion else None,
                 voice=voice,
                 stage=stage,
                 tell=self.live.tell,

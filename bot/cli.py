@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import __version__, redaction, texts
-from bot.config import ConfigErrors, Loaded, data_dir, load, show
+from bot.config import ConfigErrors, Loaded, data_dir, load, secrets_of, show
 from bot.texts import text
 from bot.vocabulary import Language
 
@@ -139,6 +139,7 @@ def _positive(given: str) -> float:
 
 def _load(args: argparse.Namespace) -> Loaded:
     loaded = load(args.config)
+    redaction.know(secrets_of(loaded.settings))
     port = getattr(args, "port", None)
     if port is None:
         return loaded

@@ -11,6 +11,8 @@ from bot.vocabulary import Heard, Person, Role
 if TYPE_CHECKING:
     from bot.app import Aneeka
 
+TYPED = "studio:"
+"""What the ids of viewers who are typed by name begin with: none of a platform's does."""
 LAST_WORD_S = 0.02
 """How long a page's word on where the guard silenced it may wait to be read."""
 
@@ -24,7 +26,7 @@ class Desk:
     def hear_viewer(self, user: str, said: str, user_id: str, roles: frozenset[Role]) -> str:
         """A viewer's message, typed in the studio."""
         name = " ".join(user.split())
-        person = Person(user_id or name.casefold(), name, roles)
+        person = Person(user_id or f"{TYPED}{name.casefold()}", name, roles)
         heard = self._aneeka.intake.heard("chat", said, person)
         self._aneeka.intake.hear(heard)
         return heard.id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from bot.bodies import build_bodies, not_allowed_yet, own_layers
@@ -18,6 +19,7 @@ from bot.mind.prompts import PromptBook
 from bot.mind.templates import PromptError
 from bot.models.machine import this_machine
 from bot.models.wheels import engine_health
+from bot.outbound import outbound
 from bot.stage.outputs import Outputs
 from bot.supervisor import Board
 from bot.texts import text
@@ -38,6 +40,7 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
         return [*config, *checks]
     checks.insert(0, Health("config", "ok"))
     checks.append(_port(settings))
+    checks += outbound(settings)
     machine = await asyncio.to_thread(this_machine)
     checks.append(await asyncio.to_thread(engine_health, machine, wanted=settings.llm.engine == "llama"))
     clock = asyncio.get_running_loop().time
@@ -62,7 +65,9 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
         await part.start()
     await outputs.open()
     if settings.stt.engine != "off":
-        board.report(await microphone_health(settings.audio, data))
+        microphone = await microphone_health(settings.audio, data)
+        asked = settings.stt.model_fields_set or settings.audio.model_fields_set & {"input", "input_device", "mode"}
+        board.report(microphone if asked or microphone.state == "ok" else replace(microphone, state="off"))
     waits = [part.ready(READY_S) for part in engines.parts.values()] + [part.ready(BODY_READY_S) for part in shown]
     await asyncio.gather(*waits)
     found = [board.parts[name] for name in sorted(board.parts)]

@@ -29,7 +29,7 @@ class Hand:
         self.approvals = Approvals(safety.hold, safety.hold_expires_s)
         self._saying: Draft | None = None
         self._blocks = Blocks(data / "blocked.json")
-        self._decisions = Decisions(data / "decisions.jsonl")
+        self.log = Decisions(data / "decisions.jsonl")
         self._away = Away(safety.away_minutes, aneeka.now())
 
     # ------------------------------------------------------------------ answers that wait
@@ -97,7 +97,7 @@ class Hand:
             self._aneeka.wake()
 
     def _decided(self, draft: Draft, what: str, who: Who) -> None:
-        self._decisions.note(what, who, held=draft.id, heard=" ".join(heard.id for heard in draft.cue.heard))
+        self.log.note(what, who, held=draft.id, heard=" ".join(heard.id for heard in draft.cue.heard))
         self._aneeka.live.tell({"type": "decided", "id": draft.id, "what": what, "who": who})
 
     # ------------------------------------------------------------------ viewers
@@ -117,13 +117,13 @@ class Hand:
         """
         self._blocks.block(person_id, name)
         self._aneeka.moderation.withdraw_person(person_id, name, for_s=0)
-        self._decisions.note("block", who, user_id=person_id, user=name)
+        self.log.note("block", who, user_id=person_id, user=name)
         await self._keep_blocks()
 
     async def unblock(self, person_id: str, who: Who) -> None:
         """Hear a viewer again. Raises ``OSError`` when it cannot be kept."""
         if self._blocks.unblock(person_id):
-            self._decisions.note("unblock", who, user_id=person_id)
+            self.log.note("unblock", who, user_id=person_id)
             await self._keep_blocks()
 
     async def _keep_blocks(self) -> None:
@@ -144,11 +144,11 @@ class Hand:
 
     def note(self, verb: str, who: Who) -> None:
         """Keep in the log that somebody used one of the desk's verbs."""
-        self._decisions.note(verb, who)
+        self.log.note(verb, who)
 
     def decisions(self, limit: int) -> list[dict[str, Any]]:
         """Who decided what in this session, newest first."""
-        return self._decisions.newest(limit)
+        return self.log.newest(limit)
 
     def panicked(self) -> None:
         """What was approved before a panic is not said after it."""
@@ -163,9 +163,9 @@ class Hand:
         director, away = self._aneeka.director, self._away.is_away(self._aneeka.now())
         if director.away != away:
             director.away = away
-            self._decisions.note("away" if away else "back", "clock")
+            self.log.note("away" if away else "back", "clock")
             self._aneeka.wake()
 
     def close(self) -> None:
         """Put the log on disk."""
-        self._decisions.close()
+        self.log.close()

@@ -317,6 +317,15 @@ class Inbox:
         known = self._people.get(person_id)
         return known.name if known else ""
 
+    def waiting_of(self, person_id: str) -> int:
+        """Return how many messages and events of this person wait."""
+        waiting = (*(w.heard for w in self._chat.values()), *self._events)
+        return sum(heard.person is not None and heard.person.id == person_id for heard in waiting)
+
+    def forget(self, person_id: str) -> None:
+        """Keep nothing about this person that is done with; a ban stays."""
+        self._people.pop(person_id, None)
+
     def expire(self, now: float, held: str | None = None) -> None:
         """Drop what is too old to be answered; ``held`` names why she does not speak at present, if so."""
         limit = now - self.rules.max_age_s

@@ -9,9 +9,11 @@ import re
 import time
 import wave
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.timing import marks_ms
 from bot.vocabulary import Heard, Pcm, Reply, Spoken
@@ -20,7 +22,10 @@ from bot.withdrawal import Withdrawal
 log = logging.getLogger(__name__)
 
 KEPT_IN_MEMORY = 500
+VIEWERS_KINDS = ("chat", "event")
+A_FILE_A_DAY = "????-??-??.jsonl"
 Record = dict[str, Any]
+Seen = TypeVar("Seen")
 
 
 class Recorder:
@@ -32,8 +37,8 @@ class Recorder:
         self._newest: deque[Record] = deque(maxlen=KEPT_IN_MEMORY)
         self._order = asyncio.Lock()
         self._jobs: set[asyncio.Task[None]] = set()
-        self._gone: deque[Withdrawal] = deque()
-        """What is still to be blanked on disk: a wave of bans is one pass over the files."""
+        self._gone: deque[tuple[Withdrawal, bool]] = deque()
+        """What is still to be blanked on disk, and whether in all files: a wave of bans is one pass over them."""
         self._since = time.time()
         self._first_file = f"{time.strftime('%Y-%m-%d')}.jsonl"
 
@@ -55,15 +60,32 @@ class Recorder:
         """Return what was withdrawn among the lines that the newest turns answered."""
         return [line for record in self._newest for line in record["heard"] if what.takes_line(line)]
 
-    def withdraw(self, what: Withdrawal) -> list[str]:
+    def withdraw(self, what: Withdrawal, *, ever: bool = False) -> list[str]:
         """Blank every turn that answered something withdrawn or names the person, in memory and on disk.
 
-        Their sounds are deleted. Returns the ids of those among the newest turns, oldest first.
+        Their sounds are deleted. ``ever``: also in the files of days long past. Returns the ids of those among the
+        newest turns, oldest first.
         """
         blanked = [r["id"] for r in self._newest if blank(r, what)]
-        self._gone.append(what)
+        self._gone.append((what, ever))
         self._later(self._rewrite)
         return blanked
+
+    async def look(self, see: Callable[[Iterator[Record]], Seen]) -> Seen:
+        """Return what ``see`` makes of all that is kept on disk, oldest first; it runs in a thread."""
+        await self.flush()
+        async with self._order:
+            return await asyncio.to_thread(lambda: see(self._kept()))
+
+    def expire(self, before_s: float) -> None:
+        """Let go of what is older than this time of day (Unix seconds).
+
+        Files of older days are deleted whole, with the sounds of turns that answered viewers; in what stays, viewers'
+        words and her answers to them are blanked.
+        """
+        for record in self._newest:
+            blank_old(record, before_s)
+        self._later(self._expire, before_s)
 
     async def flush(self) -> None:
         """Wait until everything is on disk."""
@@ -93,16 +115,77 @@ class Recorder:
     def _rewrite(self) -> None:
         """Blank the files of this session, and the last two at least: the program may have been started again."""
         gone = [self._gone.popleft() for _ in range(len(self._gone))]
-        if not gone:
-            return
-        files = sorted(self._folder.glob("????-??-??.jsonl"))
-        for file in [f for f in files if f.name >= self._first_file or f in files[-2:]]:
-            lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
-            blanked = [_blanked(line, gone, self._since) for line in lines]
-            if blanked != lines:
-                fresh = file.with_suffix(".new")
-                fresh.write_text("\n".join(blanked), encoding="utf-8")
-                fresh.replace(file)
+        files = self._files()
+        for file in files:
+            is_recent = file.name >= self._first_file or file in files[-2:]
+            here = [what for what, ever in gone if ever or is_recent]
+            if here:
+                _change(file, partial(_blanked, gone=here, since=self._since))
+
+    def _expire(self, before_s: float) -> None:
+        for left in self._folder.glob("????-??-??.new"):
+            _delete(left)  # of a rewriting that was cut short
+        for file in self._files():
+            begins, ends = _day_of(file)
+            if begins < before_s:
+                _change(file, partial(_expired, before_s=before_s))
+            if ends <= before_s:
+                _delete(file)
+
+    def _files(self) -> list[Path]:
+        """Return the files of records, oldest first; what else lies in the folder is not hers."""
+        return [file for file in sorted(self._folder.glob(A_FILE_A_DAY)) if _day_of(file)[1]]
+
+    def _kept(self) -> Iterator[Record]:
+        for file in self._files():
+            with file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+                for line in lines:
+                    record = _record_in(line)
+                    if record is not None:
+                        yield record
+
+
+def _day_of(file: Path) -> tuple[float, float]:
+    """Return when a file's day begins and ends, in Unix seconds; zeros for a name that is no day."""
+    try:
+        day = datetime.strptime(file.stem, "%Y-%m-%d")
+        return day.timestamp(), (day + timedelta(days=1)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return 0.0, 0.0
+
+
+def _change(file: Path, change: Callable[[str], str]) -> None:
+    """Write a file anew with every line changed, if any changes."""
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    changed = [change(line) for line in lines]
+    if changed != lines:
+        fresh = file.with_suffix(".new")
+        fresh.write_text("\n".join(changed), encoding="utf-8")
+        fresh.replace(file)
+
+
+def _record_in(line: str) -> Record | None:
+    """Return a line's record, or ``None`` for what is none."""
+    try:
+        record = json.loads(line)
+        whole = all(isinstance(heard["id"], str) and isinstance(heard["kind"], str) for heard in record["heard"])
+        known = isinstance(record["at_s"], int | float) and isinstance(record["generated"] + record["spoken"], str)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return record if whole and known else None
+
+
+def _expired(line: str, before_s: float) -> str:
+    """Return a line of a file that holds what is too old; one that cannot be read is emptied whole."""
+    record = _record_in(line)
+    if record is None:
+        return ""
+    wav = record.get("wav")
+    if not blank_old(record, before_s):
+        return line
+    if wav:
+        _delete(Path(wav))
+    return json.dumps(record, ensure_ascii=False)
 
 
 def _blanked(line: str, gone: list[Withdrawal], since: float) -> str:
@@ -123,11 +206,11 @@ def _blanked(line: str, gone: list[Withdrawal], since: float) -> str:
     return json.dumps(record, ensure_ascii=False)
 
 
-def _delete(sound: Path) -> None:
+def _delete(file: Path) -> None:
     try:
-        sound.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
     except OSError as error:  # on Windows, while somebody listens to it
-        log.error("cannot delete the recorded sound of a withdrawn turn: %s", error)
+        log.error("cannot delete %s: %s", file.name, error.strerror)
 
 
 def turn_record(
@@ -165,6 +248,19 @@ def blank(record: Record, what: Withdrawal) -> bool:
         blank_words(record)
         return True
     return False
+
+
+def blank_old(record: Record, before_s: float) -> bool:
+    """Take viewers' words out of a record older than this, and hers with them; return whether there were any."""
+    theirs = [line for line in record["heard"] if line.get("user") or line["kind"] in VIEWERS_KINDS]
+    if record["at_s"] >= before_s or not any(line.get("user") or line.get("text") for line in theirs):
+        return False
+    for line in theirs:
+        line["text"] = line["user"] = line["user_id"] = ""
+    record["generated"] = record["spoken"] = ""
+    record.pop("wav", None)
+    record["expired"] = True
+    return True
 
 
 def blank_words(record: Record) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
+import threading
+from collections.abc import Iterable
+from types import TracebackType
 
 HIDDEN = "•••"
 
@@ -18,9 +22,20 @@ _PATTERNS = (
     re.compile(r"()(?<!\w)(?![0-9a-f]+\b)(?=[a-z]*[0-9])(?=[0-9]*[a-z])[a-z0-9]{30,60}(?!\w)"),
 )
 
+SHORTEST = 8
+"""A shorter secret may be an everyday word, and hiding it everywhere would show what it is."""
+_known: set[str] = set()
+
+
+def know(secrets: Iterable[str]) -> None:
+    """Hide these very values too from now on, whatever they look like and wherever they stand."""
+    _known.update(secret for secret in secrets if len(secret) >= SHORTEST)
+
 
 def redact(line: str) -> str:
-    """Return a text with everything hidden that looks like a token, a code, a key or a secret."""
+    """Return a text with everything hidden that is known as a secret or looks like a token, a code or a key."""
+    for secret in _known:
+        line = line.replace(secret, HIDDEN)
     for pattern in _PATTERNS:
         line = pattern.sub(rf"\g<1>{HIDDEN}", line)
     return line
@@ -38,6 +53,14 @@ class _Redacting(logging.Formatter):
 
 
 def install() -> None:
-    """Let every handler of the root logger write redacted; to be called once, after they have been set up."""
+    """Let every handler of the root logger write redacted, and crashes too; to be called once they have been set up."""
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Redacting(handler.formatter or logging.Formatter()))
+    sys.excepthook = _crashed
+    threading.excepthook = lambda crash: _crashed(crash.exc_type, crash.exc_value, crash.exc_traceback)
+
+
+def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """Log what nobody caught, in place of Python's own words, which hide nothing."""
+    if error is not None and not issubclass(kind, SystemExit):
+        logging.getLogger(__name__).critical("crashed", exc_info=(kind, error, trace))

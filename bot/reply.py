@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -78,8 +78,13 @@ class Performance:
         stage: Platform,
         tell: Tell,
         instead: Callable[[], str] | None = None,
+        second_opinion: Callable[[str], Awaitable[str | None]] | None = None,
     ) -> None:
-        """``instead`` gives what she says in place of a phrase that the gate stops."""
+        """``instead`` gives what she says in place of a phrase that the gate stops.
+
+        ``second_opinion`` is asked beside the voice's work on a phrase that the gate let pass, and like the gate gives
+        the reason why it may not be said. Nothing of the phrase is heard before it has answered.
+        """
         self.reply = reply
         self.brain = brain
         self.voice = voice
@@ -88,6 +93,8 @@ class Performance:
         self._cutter = cutter
         self._gate = gate
         self._instead = instead
+        self._second_opinion = second_opinion
+        self._opinions: dict[int, asyncio.Future[str | None]] = {}
         self._tell = tell
         self._phrases: asyncio.Queue[Phrase | None] = asyncio.Queue(WAITING_PHRASES)
         self._unvoiced = 0
@@ -95,6 +102,7 @@ class Performance:
         self._generated: list[str] = []
         self._expression = "neutral"
         self._blocked: list[str] = []
+        self._refused = False
 
     async def run(self, prompt: Prompt | str) -> Outcome:
         """Answer a prompt, or say a given text exactly. Raises ``PromptTooLong`` before anything is said."""
@@ -109,6 +117,8 @@ class Performance:
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         finally:
+            for opinion in self._opinions.values():
+                opinion.cancel()
             self.stage.cut(reply)
             spoken, sound = self.stage.close(reply)
         return Outcome(spoken, sound, "".join(self._generated), self._expression, self._blocked)
@@ -139,21 +149,29 @@ class Performance:
     async def _pass(self, cut: Piece) -> bool:
         """Let a phrase through the gate to the voice; ``False``: it was blocked and the reply ends before it."""
         phrase = Phrase(self.reply.id, self._index, cut.text, cut.expression)
+        if self._refused:
+            await self._phrases.put(None)
+            return False
         reason = self._gate(phrase)
         if reason is not None:
-            self._blocked.append(reason)
-            self._tell({"type": "blocked", "reply": self.reply.id, "reason": reason})
+            self._stopped(reason)
             if self._instead is not None and reason != "empty":
                 await self._phrases.put(Phrase(self.reply.id, self._index, self._instead(), "neutral"))
             await self._phrases.put(None)
             return False
         mark(self.reply.marks, "first_phrase", self._now())
+        if self._second_opinion is not None:
+            self._opinions[self._index] = asyncio.ensure_future(self._second_opinion(phrase.text))
         self._index += 1
         if phrase.expression != "neutral":
             self._expression = phrase.expression
         self._unvoiced += len(phrase.text)
         await self._phrases.put(phrase)
         return True
+
+    def _stopped(self, reason: str) -> None:
+        self._blocked.append(reason)
+        self._tell({"type": "blocked", "reply": self.reply.id, "reason": reason})
 
     def _eager(self) -> bool:
         """Whether clauses go out; a voice whose requests are counted wants whole sentences."""
@@ -165,17 +183,29 @@ class Performance:
     async def _speak(self) -> None:
         """Voice → stage, one phrase after the other."""
         while (phrase := await self._phrases.get()) is not None:
+            if self._refused:
+                continue
             await self.stage.room(self.reply)
-            try:
-                async with aclosing(self.voice.speak(phrase)) as sounds:
-                    async for sound in sounds:
-                        self.stage.play(self.reply, phrase, sound)
-            except EngineDown as down:
-                log.warning("no voice: %s", down.reason)
-                self.reply.stop("voice_lost")
+            await self._voice(phrase)
+            if self._refused and self._instead is not None:
+                await self._voice(Phrase(self.reply.id, phrase.index, self._instead(), "neutral"))
             self._unvoiced -= len(phrase.text)
         self.stage.end(self.reply)
         await self.stage.drained(self.reply)
+
+    async def _voice(self, phrase: Phrase) -> None:
+        try:
+            async with aclosing(self.voice.speak(phrase)) as sounds:
+                async for sound in sounds:
+                    opinion = self._opinions.pop(phrase.index, None)
+                    if opinion is not None and (reason := await opinion) is not None:
+                        self._refused = True
+                        self._stopped(reason)
+                        return
+                    self.stage.play(self.reply, phrase, sound)
+        except EngineDown as down:
+            log.warning("no voice: %s", down.reason)
+            self.reply.stop("voice_lost")
 
 
 async def _whole(text: str) -> AsyncGenerator[str, None]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
+from bot.children import environment
 from bot.pipes import FRAME, FRAME_MAX, pack, unpack
 
-ROOT = str(Path(__file__).resolve().parent.parent)
 END_S = 1.0
 """How long a child may take to go after its stdin has been closed."""
 LAST_WORDS_S = 0.1
@@ -41,7 +39,7 @@ class FramedProcess:
         process = await asyncio.create_subprocess_exec(
             # Not the current folder, which may hold modules of any name, but this very program.
             *(sys.executable, "-P", *arguments),
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))},
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -507,6 +507,7 @@ def test_the_keys_that_are_secret() -> None:
         "stt.openai.api_key",
         "tts.openai.api_key",
         "azure.key",
+        "safety.second_opinion_key",
         "twitch.access_token",
         "twitch.refresh_token",
         "studio.token",

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from bot.chat.login import BOT_SCOPES
-from bot.chat.renewal import BUSY, DONE, REFUSED, ROOT
+from bot.chat.renewal import BUSY, DONE, REFUSED
 from bot.chat.token_store import fingerprint
 from bot.chat.twitch_words import LoginLost
+from bot.children import ROOT
 from tests.dying_renewal import STEPS
 from tests.local_twitch.oauth import OAuth as TheirOAuth
 from tests.twitch_stay import Stay, stay

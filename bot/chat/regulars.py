@@ -39,6 +39,9 @@ class Regulars:
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             pass
 
+    def __contains__(self, person_id: str) -> bool:
+        return person_id in self._ids
+
     def is_newcomer(self, person: Person) -> bool:
         """Whether this person writes for the first time; from now on it is known. Who wears a badge is no stranger."""
         known = person.id in self._ids

@@ -13,7 +13,6 @@ had, which is half of its life, since ``bot.chat.login`` renews that early.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from filelock import Timeout
 from bot.chat.oauth import OAuth
 from bot.chat.token_store import StoreError, TokenStore, fingerprint
 from bot.chat.twitch_words import TwitchBusy, TwitchRefused, Who
+from bot.children import environment
 from bot.texts import text
 
 Renew = Callable[[Who, str], Awaitable[None]]
@@ -37,7 +37,6 @@ Raises ``TwitchRefused`` (the login is lost), ``TwitchBusy`` (later perhaps).
 
 DONE, REFUSED, BUSY = 0, 3, 4
 LOOK_S = 0.05
-ROOT = str(Path(__file__).resolve().parent.parent.parent)
 
 
 async def renew(store: TokenStore, oauth: OAuth, who: Who, dead: str) -> None:
@@ -79,7 +78,7 @@ def _spawn(arguments: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         # Not the current folder, which may hold modules of any name, but this very program.
         [sys.executable, "-P", "-m", "bot.chat.renewal", *arguments],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))},
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -169,6 +169,16 @@ class Rewards:
         line = self._lines.get(message_id)
         return [HEARD + redemption for redemption, alike in self._seen.items() if line is not None and alike == line]
 
+    def redeemed_by(self, person_id: str) -> int:
+        """Return how many redemptions of this person are remembered."""
+        return sum(viewer == person_id for _, viewer, _ in self._seen.values())
+
+    def forget(self, person_id: str) -> None:
+        """Drop what this person wrote with redemptions; points are still settled."""
+        for kept in (self._seen, self._lines):
+            for one in [one for one, (_, viewer, _) in kept.items() if viewer == person_id]:
+                del kept[one]
+
     # ------------------------------------------------------------------ Twitch
 
     async def run(self) -> None:

@@ -93,9 +93,11 @@ class TwitchChannel:
         self._report = report
         self._tell = tell
         self._now = now
-        self._regulars = Regulars(data / "regulars.json", time.time)
+        self.regulars = Regulars(data / "regulars.json", time.time)
+        self.on_forget: Callable[[Person], None] = lambda person: None
+        """Called when a viewer wants to be forgotten, for what is kept elsewhere."""
         self._talk_back: TalkBack | None = None
-        self._rewards: Rewards | None = None
+        self.rewards: Rewards | None = None
         chosen, name = settings.twitch.commands, settings.persona.name
         self._commands = ViewerCommands(
             {
@@ -140,14 +142,14 @@ class TwitchChannel:
             self._talk_back.withdraw(heard_ids)
 
     def _done(self, heard_id: str, *, spoken: bool) -> None:
-        if self._rewards is not None:
-            self._rewards.done(heard_id, spoken)
+        if self.rewards is not None:
+            self.rewards.done(heard_id, spoken)
 
     # ------------------------------------------------------------------ what viewers and moderators do
 
     def withdraw_message(self, heard_id: str) -> None:
         """A moderator deleted a message, and with it what was redeemed by it."""
-        for one in (heard_id, *(self._rewards.withdraw(heard_id) if self._rewards is not None else ())):
+        for one in (heard_id, *(self.rewards.withdraw(heard_id) if self.rewards is not None else ())):
             self._moderation.withdraw(one)
 
     def withdraw_person(self, person_id: str, name: str, for_s: float) -> None:
@@ -186,8 +188,9 @@ class TwitchChannel:
 
     def forget(self, person: Person) -> None:
         """A viewer wants to be forgotten."""
-        self._regulars.forget(person.id)
+        self.regulars.forget(person.id)
         self._moderation.withdraw_person(person.id, person.name, 0.0)
+        self.on_forget(person)
 
     def _hear(self, heard: Heard, unfit: str | None, original: str) -> None:
         if unfit is None and heard.kind == "chat" and self._commands.take(heard, original, self._now()) == "asked":
@@ -210,7 +213,7 @@ class TwitchChannel:
     async def _stay_signed_in(self) -> None:
         chosen = self._settings.twitch
         helix = TwitchHelix(chosen, TokenStore(self._data / "secrets"), self._report, self._now)
-        self._rewards = Rewards(
+        self.rewards = Rewards(
             helix,
             offers(chosen.rewards, self._settings.persona.name),
             self._data / "redemptions.json",
@@ -229,7 +232,7 @@ class TwitchChannel:
                 try:
                     await helix.start()
                     wait_s = 0.0
-                    await self._session(helix, self._rewards)
+                    await self._session(helix, self.rewards)
                 except LoginLost as lost:
                     self._report(Health("twitch", "down", lost.reason, text("twitch.sign_in")))
                     await helix.login_again()
@@ -239,8 +242,8 @@ class TwitchChannel:
                 except TwitchRefused as refused:
                     self._report(Health("twitch", "down", refused.reason, text("twitch.check_channel")))
         finally:
-            await self._rewards.close()
-            await asyncio.to_thread(self._regulars.save)
+            await self.rewards.close()
+            await asyncio.to_thread(self.regulars.save)
             await helix.close()
 
     async def _session(self, helix: TwitchHelix, rewards: Rewards) -> None:
@@ -252,7 +255,7 @@ class TwitchChannel:
             bot=helix.bot,
             owner=helix.channel,
             wrote=self._talk_back.wrote if self._talk_back else lambda original: False,
-            is_newcomer=self._regulars.is_newcomer,
+            is_newcomer=self.regulars.is_newcomer,
             takes_reward=rewards.line,
             on_own=self._own_line,
         )
@@ -288,7 +291,7 @@ class TwitchChannel:
     async def _save(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
-            await asyncio.to_thread(self._regulars.save)
+            await asyncio.to_thread(self.regulars.save)
 
     # ------------------------------------------------------------------ what is shown
 

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from pydantic import SecretStr, ValidationError
 
@@ -27,7 +27,7 @@ from bot.config.toml_file import decode, keys_by_line, parse, read, written
 from bot.texts import text, use
 from bot.vocabulary import Language
 
-__all__ = ["ConfigErrors", "Loaded", "Problem", "Settings", "data_dir", "load", "show"]
+__all__ = ["ConfigErrors", "Loaded", "Problem", "Settings", "data_dir", "load", "secrets_of", "show"]
 
 FILE_NAME = "config.toml"
 
@@ -75,6 +75,18 @@ def load(path: Path | None = None) -> Loaded:
     if problems:
         raise ConfigErrors(sorted(problems, key=_by_line))
     return Loaded(settings, file, {key: sources.origin(key, toml.tables or {}) for key in KEYS})
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Return every secret that is set."""
+    found: list[str] = []
+    for key, info in FIELDS.items():
+        if is_secret(info):
+            value: Any = settings
+            for name in key.split("."):
+                value = getattr(value, name)
+            found.append(value.get_secret_value())
+    return [secret for secret in found if secret]
 
 
 def show(loaded: Loaded, origin: bool) -> str:

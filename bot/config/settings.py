@@ -161,6 +161,17 @@ class Safety(Section):
         default="standard", description="family also stops swearing, relaxed only what gets channels banned"
     )
     blocked_words: Listed[Name] = Field(default=(), description="your own words that she never reads and never says")
+    second_opinion: Literal["off", "openai", "guard"] = Field(
+        default="off",
+        description="a second look at her words: openai = a server with /moderations, guard = a model like Llama Guard",
+    )
+    second_opinion_url: WebAddress = Field(
+        default="https://api.openai.com/v1", description="that server; for Ollama http://127.0.0.1:11434/v1"
+    )
+    second_opinion_model: Text = Field(
+        default="", description="such as omni-moderation-latest or llama-guard3:1b; empty = the server's own"
+    )
+    second_opinion_key: Secret = Field(default=SecretStr(""), description="its key; many local servers want none")
     hold: Literal["off", "chat", "all"] = Field(
         default="off",
         description="chat = answers to chat wait in the studio until you approve them, all = whatever she would say",
@@ -170,6 +181,14 @@ class Safety(Section):
     )
     away_minutes: float = Field(
         default=0.0, ge=0, le=1440, description="she is silent after so long without any input of yours; 0 = never"
+    )
+
+
+class Recorder(Section):
+    """The flight recorder."""
+
+    keep_days: int = Field(
+        default=14, ge=1, le=3650, description="days that what viewers wrote, and her answers, are kept on this machine"
     )
 
 
@@ -224,6 +243,7 @@ class Settings(BaseSettings):
     twitch: Twitch = Twitch()
     chat: Chat = Chat()
     safety: Safety = Safety()
+    recorder: Recorder = Recorder()
     studio: Studio = Studio()
 
     @classmethod

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.children import environment
 from bot.texts import text
 from bot.vocabulary import EngineDown
-from bot.worker_process import ROOT
 
 HOST_RANK = {
     "Windows WASAPI": 0,
@@ -113,7 +112,7 @@ async def list_now() -> list[str]:
     """Return the names of the microphones that are plugged in at this moment. Raises ``EngineDown``."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "bot.hearing.input_devices"),
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))},
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

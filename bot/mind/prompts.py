@@ -48,14 +48,18 @@ class _Line:
 class PromptBook:
     """The persona and the templates of one language."""
 
-    def __init__(self, folder: Path, language: Language, name: str) -> None:
-        """Load ``folder/<language>/*.md``. Raises ``PromptError`` if one is missing, broken, or fails on a sample."""
+    def __init__(self, folder: Path, language: Language, name: str, secret: str = "") -> None:
+        """Load ``folder/<language>/*.md``; ``secret`` is said to her last in the persona.
+
+        Raises ``PromptError`` if a file is missing, broken, or fails on a sample.
+        """
         folder = folder / language
         self._name = name
         self._heard = _load(folder / "heard.md", ("name", "heard"))
         self._modes = {mode: _load(folder / f"{mode}.md", _OFFERED) for mode in MODES}
         persona = _load(folder / "persona.md", ("name", "expressions"))
-        self._persona = Message("system", persona.render({"name": name, "expressions": EXPRESSIONS}))
+        who = persona.render({"name": name, "expressions": EXPRESSIONS})
+        self._persona = Message("system", f"{who}\n\n{secret}".strip())
         for cue in _samples():
             self.build(cue, Memory(), Situation())
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +24,8 @@ guard, a moderator in chat, or time alone."""
 
 KEPT_IN_MEMORY = 200
 FILE_BYTES = 1_000_000
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
+Decision = dict[str, Any]
 
 
 class Decisions:
@@ -26,38 +33,111 @@ class Decisions:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._newest: deque[dict[str, Any]] = deque(maxlen=KEPT_IN_MEMORY)
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
+        self._newest: deque[Decision] = deque(maxlen=KEPT_IN_MEMORY)
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._worker: threading.Thread | None = None
 
-    def note(self, what: str, who: Who, **about: str) -> dict[str, Any]:
+    def note(self, what: str, who: Who, **about: str) -> Decision:
         """Keep a decision and return it; ``about``: ids and names that it concerns."""
-        decision = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "what": what, "who": who, **about}
+        decision = {"at": time.strftime(TIME_FORMAT), "what": what, "who": who, **about}
         self._newest.append(decision)
-        self._lines.put(json.dumps(decision, ensure_ascii=False))
-        if self._writer is None:
-            self._writer = threading.Thread(target=self._write, daemon=True)
-            self._writer.start()
+        self._later(partial(self._append, json.dumps(decision, ensure_ascii=False)))
         return decision
 
-    def newest(self, limit: int) -> list[dict[str, Any]]:
+    def newest(self, limit: int) -> list[Decision]:
         """Return up to ``limit`` decisions of this session, newest first."""
         return list(reversed(self._newest))[: max(0, limit)]
 
+    async def about(self, person_id: str) -> list[Decision]:
+        """Return every decision that concerns this person, oldest first."""
+        found: Future[list[Decision]] = Future()
+
+        def look() -> None:
+            try:
+                kept = [one for file in self._files() for one in _read(file)]
+                found.set_result([one for one in kept if one.get("user_id") == person_id])
+            except OSError as error:
+                found.set_exception(error)
+
+        self._later(look)
+        return await asyncio.wrap_future(found)
+
+    def forget(self, person_id: str) -> None:
+        """Take this person's id and name out of every decision."""
+        for decision in self._newest:
+            _forgotten(decision, person_id)
+        self._later(partial(self._change, lambda decision: _forgotten(decision, person_id)))
+
+    def expire(self, before_s: float) -> None:
+        """Drop every decision older than this time of day (Unix seconds)."""
+        fresh = [decision for decision in self._newest if _at_s(decision) >= before_s]
+        self._newest = deque(fresh, maxlen=KEPT_IN_MEMORY)
+        self._later(partial(self._change, lambda one: one if _at_s(one) >= before_s else None))
+
     def close(self) -> None:
         """Wait until everything is on disk."""
-        if self._writer is not None:
-            self._lines.put(None)
-            self._writer.join(1.0)
-            self._writer = None
+        if self._worker is not None:
+            self._jobs.put(None)
+            self._worker.join(1.0)
+            self._worker = None
 
-    def _write(self) -> None:
-        while (line := self._lines.get()) is not None:
+    def _later(self, job: Callable[[], None]) -> None:
+        """Do this with the files, in order, in a thread of their own."""
+        self._jobs.put(job)
+        if self._worker is None:
+            self._worker = threading.Thread(target=self._work, daemon=True)
+            self._worker.start()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
             try:
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                if self._file.exists() and self._file.stat().st_size > FILE_BYTES:
-                    self._file.replace(self._file.with_suffix(".old"))
-                with self._file.open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+                job()
             except OSError as error:
                 log.error("cannot write the log of decisions: %s", error)
+
+    def _append(self, line: str) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        if self._file.exists() and self._file.stat().st_size > FILE_BYTES:
+            self._file.replace(self._file.with_suffix(".old"))
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def _files(self) -> list[Path]:
+        return [file for file in (self._file.with_suffix(".old"), self._file) if file.exists()]
+
+    def _change(self, change: Callable[[Decision], Decision | None]) -> None:
+        """Write the files anew with every decision changed (``None``: without it); what cannot be read goes."""
+        for file in self._files():
+            changed = [fresh for fresh in map(change, _read(file)) if fresh is not None]
+            lines = "".join(json.dumps(decision, ensure_ascii=False) + "\n" for decision in changed)
+            if lines != file.read_text(encoding="utf-8", errors="replace"):
+                fresh_file = file.with_suffix(".new")
+                fresh_file.write_text(lines, encoding="utf-8")
+                fresh_file.replace(file)
+
+
+def _read(file: Path) -> list[Decision]:
+    decisions = []
+    for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            decision = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(decision, dict):
+            decisions.append(decision)
+    return decisions
+
+
+def _forgotten(decision: Decision, person_id: str) -> Decision:
+    if decision.get("user_id") == person_id:
+        del decision["user_id"]
+        decision.pop("user", None)
+    return decision
+
+
+def _at_s(decision: Decision) -> float:
+    """Return when it was decided, in Unix seconds; 0 if it does not say."""
+    try:
+        return datetime.strptime(decision["at"], TIME_FORMAT).timestamp()
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return 0.0

@@ -14,6 +14,7 @@ from typing import Literal
 
 from bot.likeness import plain
 from bot.safety.advice import AdviceClass, advice, promises_of
+from bot.safety.canary import HEARD, Canary
 from bot.safety.claims import claims
 from bot.safety.folding import fold, unturned
 from bot.safety.leaks import Leaks
@@ -67,7 +68,7 @@ class Gate:
         """Build the gate.
 
         ``own_words``: the operator's words, topics and names that are neither read nor said (a real name, an address).
-        ``ignored_users``: names or ids. ``secrets``: the system prompt's texts; ``canary``: a string hidden in them.
+        ``ignored_users``: names or ids. ``secrets``: the system prompt's texts; ``canary``: a word hidden in them.
         ``streamer``: names in which she may promise nothing.
         """
         self._strictness = strictness
@@ -75,9 +76,10 @@ class Gate:
         own = tuple(Row(" ".join(fold(word).split()), "slurs", SEVERE, False) for word in own_words if word.strip())
         self._own = Words(own, trusted=True) if own else None
         self._ignored = frozenset(plain(user) for user in ignored_users)
-        self._leaks = Leaks(secrets, canary)
+        self._leaks = Leaks(secrets)
+        self._canary = Canary(canary)
         self._promises = promises_of(tuple(fold(name) for name in streamer))
-        self._reply, self._tail = "", ""
+        self._reply, self._tail, self._said = "", "", ""
 
     def comes_in(self, heard: Heard) -> str | None:
         """Return the reason why a message may not be chosen, or ``None``.
@@ -98,7 +100,8 @@ class Gate:
     def goes_out(self, phrase: Phrase) -> str | None:
         """Return the reason why a phrase may not be spoken or shown, or ``None``.
 
-        Phrases come in order; each is judged together with the end of its reply so far.
+        Phrases come in order; each is judged together with the end of its reply so far, and for the canary with all
+        that was said lately.
         """
         if phrase.reply != self._reply or phrase.index == 0:
             self._reply, self._tail = phrase.reply, ""
@@ -106,6 +109,10 @@ class Gate:
             return "empty"
         verdict = self.judge_out(phrase.text, before=self._tail)
         self._tail = f"{self._tail} {phrase.text}"[-TAIL:]
+        self._said = f"{self._said} {phrase.text}"[-HEARD:]
+        if verdict is None and self._canary.is_told(self._said):
+            self._said = ""
+            return "prompt_leak"
         return verdict.kind if verdict is not None else None
 
     def is_ignored(self, person: Person) -> bool:
@@ -124,7 +131,10 @@ class Gate:
 
     def judge_out(self, text: str, *, before: str = "") -> Verdict | None:
         """Return the worst thing that is wrong with her own text, said behind ``before``; ``None``: nothing."""
-        return max(self._wrong_out(f"{before} {text}".strip()), key=lambda verdict: verdict.severity, default=None)
+        wrong = [*self._wrong_out(f"{before} {text}".strip())]
+        if is_command(text):
+            wrong.append(Verdict("bot_commands", 2, (0, len(text))))
+        return max(wrong, key=lambda verdict: verdict.severity, default=None)
 
     def _wrong(self, text: str) -> Iterator[Verdict]:
         if is_noise(text):
@@ -142,8 +152,6 @@ class Gate:
 
     def _wrong_out(self, text: str) -> Iterator[Verdict]:
         yield from self._wrong(text)
-        if is_command(text):
-            yield Verdict("bot_commands", 2, (0, len(text)))
         if self._strictness == "relaxed":
             yield from (Verdict(shape, 2, (start, end)) for shape, start, end in shapes(text) if shape == "links")
         folded = fold(text)

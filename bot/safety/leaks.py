@@ -1,4 +1,4 @@
-"""Notices when she recites what she was told in secret: a canary, or a piece of her instructions."""
+"""Notices when she recites what she was told in secret: a piece of her instructions."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _TELLING = re.compile(
     r" (?:es|son|dice|dicen|empieza|empiezan|pone)\b(?! (?:un )?secret| en | privad)"
     r"|\bme (?:han|ha) (?:programado|ordenado|instruido) (?:para|que) (?:siempre|nunca|diga|actue)\b"
     r"|<\|?(?:system|im_start|start_header|end_header|eot_id|begin_of_text)|\[/?inst\]|<<sys>>"
+    r"|<\|[a-z_]+\|>|</?(?:s|tool_call|function_call|(?:start|end)_of_turn)>"
 )
 
 
 class Leaks:
     """Knows the secret texts by their runs of words."""
 
-    def __init__(self, secrets: Iterable[str], canary: str = "") -> None:
-        """``secrets``: persona and templates as they are prompted. ``canary``: a string that nothing else contains."""
-        self._canary = "".join(_WORD.findall(fold(canary)))
+    def __init__(self, secrets: Iterable[str]) -> None:
+        """``secrets``: persona and templates as they are prompted."""
         self._runs: set[tuple[str, ...]] = set()
         self._known: frozenset[str] = frozenset()
         for secret in secrets:
-            words = _WORD.findall(fold(secret))
+            words = [part for word in secret.split() for part in _WORD.findall(fold(word))]  # fold() cuts long texts
             self._known |= frozenset(words)
             self._runs.update(tuple(words[at : at + SHARED_WORDS]) for at in range(len(words) - SHARED_WORDS + 1))
 
@@ -42,8 +42,6 @@ class Leaks:
         if telling is not None:
             return telling.span()
         words = _WORD.findall(folded)
-        if self._canary and self._canary in "".join(words):
-            return 0, len(folded)
         shared = 0
         for at, word in enumerate(words, 1):
             shared = shared + 1 if word in self._known else 0

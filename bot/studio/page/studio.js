@@ -21,6 +21,7 @@ import { mountModels } from "./models.js";
 import { mountNow } from "./now.js";
 import { mountPresence } from "./presence.js";
 import { mountSound } from "./sound.js";
+import { mountViewers } from "./viewers.js";
 import { mountVoices } from "./voices.js";
 
 const TURNS_RESTORED = 20;
@@ -45,6 +46,7 @@ const latency = mountLatency();
 const addresses = mountAddresses();
 mountChatBox();
 mountComposer();
+mountViewers();
 document.body.dataset.ready = "true";
 
 const handlers = {

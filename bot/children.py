@@ -1,0 +1,19 @@
+"""What child processes are given of our environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parent.parent)
+SETTINGS = "ANEEKA_"
+"""What the config's variables begin with."""
+
+
+def environment() -> dict[str, str]:
+    """Return our environment, with this program to import from, and without the config's variables.
+
+    Keys and tokens may stand there, and a child reads what it needs from its pipe.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(SETTINGS)}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))}
