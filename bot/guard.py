@@ -13,6 +13,7 @@ import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Guard:
         """Where it listens; ``None`` while it does not."""
         self.on_panic: Callable[[], None] = lambda: None
         self.on_moved: Callable[[], None] = lambda: None
-        self._options = {"host": host, "full": tokens.full, "watch": tokens.watch, "life": secrets.token_hex(4)}
+        self._options = {"host": host, "life": secrets.token_hex(4), **asdict(tokens)}
         self._report = report
         self._clock = clock
         self._folder = tempfile.TemporaryDirectory(prefix="aneeka-", ignore_cleanup_errors=True)

@@ -46,7 +46,7 @@ class Listener:
         studio_port: int = options["studio_port"]
         door = make_guard(lambda: self._port, names, any_address=any_address, origin_port=lambda: studio_port)
         app = web.Application(middlewares=[plain_errors, door], client_max_size=BODY_LIMIT)
-        app[TOKENS] = Tokens(options["full"], options["watch"])
+        app[TOKENS] = Tokens(options["full"], options["watch"], options["deck"])
         app[STUDIO_PORT] = studio_port
         app.on_response_prepare.append(add_headers)
         app.add_routes([web.post("/api/control/panic", self._post_panic), web.get("/api/guard", self._serve_page)])

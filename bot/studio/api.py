@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Protocol, get_args
 
@@ -20,6 +21,8 @@ NAME_LIMIT = 100
 VERBS = ("mute", "unmute", "skip", "pause", "resume", "panic")
 TURNS_LIMIT = 50
 SECONDS_DIGITS = 9
+BODY_S = 10.0
+"""How long a request's body may take to come."""
 
 
 class House(Protocol):
@@ -92,8 +95,9 @@ class BadBody(Exception):
 async def body_of(request: web.Request, limits: dict[str, int]) -> dict[str, Any]:
     """Read a JSON object whose named fields are texts of at most so many characters, not blank."""
     try:
-        body = json.loads((await request.read()).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        async with asyncio.timeout(BODY_S):
+            body = json.loads((await request.read()).decode("utf-8"))
+    except (ValueError, RecursionError, TimeoutError) as error:
         raise BadBody(text("studio.not_json")) from error
     if not isinstance(body, dict):
         raise BadBody(text("studio.not_json"))
@@ -103,9 +107,14 @@ async def body_of(request: web.Request, limits: dict[str, int]) -> dict[str, Any
             raise BadBody(text("studio.missing_text", name=name))
         if len(value) > limit:
             raise BadBody(text("studio.too_long", name=name, limit=limit, length=len(value)))
-        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        if not is_text(value):
             raise BadBody(text("studio.missing_text", name=name))
     return body
+
+
+def is_text(value: str) -> bool:
+    """Return whether this can be written down: JSON may hold halves of letters."""
+    return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def bad(error: BadBody, example: str) -> web.Response:
@@ -122,7 +131,7 @@ async def post_chat(request: web.Request) -> web.Response:
     try:
         body = await body_of(request, {"user": NAME_LIMIT, "text": CHAT_LIMIT})
         user_id, roles = body.get("user_id", ""), body.get("roles", [])
-        if not isinstance(user_id, str) or len(user_id) > NAME_LIMIT:
+        if not isinstance(user_id, str) or len(user_id) > NAME_LIMIT or not is_text(user_id):
             raise BadBody(text("studio.missing_text", name="user_id"))
         if not isinstance(roles, list) or not all(isinstance(r, str) and r in get_args(Role) for r in roles):
             raise BadBody(text("studio.bad_roles", roles=", ".join(get_args(Role))))
@@ -146,7 +155,7 @@ async def delete_person(request: web.Request) -> web.Response:
         if not seconds.isascii() or not seconds.isdigit() or len(seconds) > SECONDS_DIGITS:
             raise BadBody(text("studio.bad_seconds", given=seconds[:20]))
     except BadBody as error:
-        return bad(error, "/api/chat?user_id=ana&seconds=600")
+        return bad(error, "/api/chat?user_id=12345&seconds=600")
     was = request.app[HOUSE].withdraw_person(user_id, float(seconds))
     return web.json_response({"user_id": user_id, "was": was})
 
@@ -161,7 +170,7 @@ async def post_allow(request: web.Request) -> web.Response:
     try:
         body = await body_of(request, {"user_id": NAME_LIMIT})
     except BadBody as error:
-        return bad(error, '{"user_id": "ana"}')
+        return bad(error, '{"user_id": "12345"}')
     request.app[HOUSE].allow_person(body["user_id"])
     return web.json_response({"user_id": body["user_id"]})
 

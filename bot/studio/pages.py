@@ -138,7 +138,7 @@ class Pages:
             elif kind in ("played", "stopped") and page is self.sounding:
                 age_s = page.age_s(said.get("at_ms"), asyncio.get_running_loop().time())
                 self.on_played(int(said["serial"]), int(said["samples"]), age_s)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return
 
     def _leave(self, page: _Page) -> None:

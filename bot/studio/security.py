@@ -25,6 +25,12 @@ STUDIO_PORT = web.AppKey("studio_port", int)
 GUARD_PORT: web.AppKey[Callable[[], int | None]] = web.AppKey("guard_port")
 """Where the guard listens, which the pages may speak to as well (``bot.guard``)."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+PAGES = frozenset({"/", "/friend", "/stage", "/captions"})
+SOCKETS = frozenset({"/api/live", "/api/stage", "/api/guard", "/api/microphone"})
+AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+SINGLE = ("Host", "Origin", "Authorization", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
+NO_SITE = frozenset({"null", "file://"})
+"""The Origin of a stream deck's plug-in, and of any page that hides its own."""
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -36,6 +42,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
@@ -58,14 +65,34 @@ def cookie_name(request: web.Request) -> str:
 
 
 def given_scope(request: web.Request) -> str | None:
-    """Return what the request's token allows: ``full``, ``watch`` or nothing."""
+    """Return what the request's token allows: ``full``, ``watch``, ``deck`` or nothing.
+
+    In an address it counts only where nothing else can carry it: for pages and WebSockets.
+    """
     tokens = request.app[TOKENS]
+    bearer = _bearer(request)
+    if bearer is not None:
+        return tokens.scope(bearer)
+    if "token" in request.query and request.method == "GET" and request.path in PAGES | SOCKETS:
+        given = request.query["token"]
+    else:
+        given = request.cookies.get(cookie_name(request), "")
+    scope = tokens.scope(given)
+    return None if scope == "deck" else scope
+
+
+def _bearer(request: web.Request) -> str | None:
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return tokens.scope(bearer.strip())
-    if "token" in request.query:
-        return tokens.scope(request.query["token"])
-    return tokens.scope(request.cookies.get(cookie_name(request), ""))
+    return bearer.strip() if scheme.lower() == "bearer" else None
+
+
+def is_deck(request: web.Request) -> bool:
+    """Return whether this is a stream deck with its key in the header, which no page of another site can send.
+
+    A browser asks first whether a page may send that header, and is never answered yes.
+    """
+    bearer = _bearer(request)
+    return bearer is not None and request.app[TOKENS].scope(bearer) == "deck"
 
 
 def own_hosts(host: str) -> tuple[frozenset[str], bool]:
@@ -85,9 +112,9 @@ def make_guard(
     """Return the middleware that stands before every route.
 
     Host: only names that mean this machine (DNS rebinding keeps a foreign name). Origin: none, or our own (a page of
-    another site cannot hide its own); its port is ours unless ``origin_port`` says otherwise. ``any_address``: the
-    studio listens on every address of this machine, so that any address in figures is its own too; DNS rebinding needs
-    a name.
+    another site cannot hide its own); its port is ours unless ``origin_port`` says otherwise. Where a browser sends no
+    Origin it says who asks (Fetch Metadata): other sites may only open a page as a whole. ``any_address``: the studio
+    listens on every address of this machine, so that any address in figures is its own too; DNS rebinding needs a name.
     """
     hosts = LOOPBACK | public_hosts
 
@@ -95,12 +122,8 @@ def make_guard(
         return host in hosts or (any_address and _is_address(host))
 
     def ours(netloc: str, own_port: int) -> bool:
-        try:
-            parts = urlsplit("//" + netloc)
-            host, its_port = parts.hostname, parts.port or 80
-        except ValueError:
-            return False
-        return host is not None and known(host) and its_port == own_port and parts.username is None
+        parts = AUTHORITY.fullmatch(netloc)
+        return parts is not None and known(parts[1].strip("[]").lower()) and int(parts[2] or 80) == own_port
 
     def own_origin(origin: str) -> bool:
         scheme, _, netloc = origin.partition("://")
@@ -108,16 +131,18 @@ def make_guard(
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not ours(request.headers.get("Host", ""), port()):
+        if any(len(request.headers.getall(name, ())) > 1 for name in SINGLE):
+            return refusal(400, text("studio.twice"), text("studio.bad_request_hint"))
+        named = request.headers.get("Host", "")
+        if named != request.host or not ours(named, port()):  # they differ where the request line names a host as well
             return refusal(403, text("studio.bad_host"), text("studio.bad_host_hint", port=port()))
         origin = request.headers.get("Origin")
-        if origin is not None and not own_origin(origin):
+        foreign = _is_fetched_by_others(request) if origin is None else not own_origin(origin)
+        if foreign and not (origin in NO_SITE and is_deck(request)):
             return refusal(403, text("studio.bad_origin"), text("studio.bad_host_hint", port=port()))
-        needs = needed_scope(request.path)
-        if needs is not None:
-            scope = given_scope(request)
-            if scope is None or (needs == "full" and scope != "full"):
-                return refusal(401, text("studio.no_token"), text("studio.no_token_hint"))
+        allowed = allowed_scopes(request.method, request.path)
+        if allowed is not None and given_scope(request) not in allowed:
+            return refusal(401, text("studio.no_token"), text("studio.no_token_hint"))
         return await handler(request)
 
     return guard
@@ -131,11 +156,26 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def needed_scope(path: str) -> str | None:
-    """Return the scope that a path needs (``None``: it is open, or asks by itself)."""
-    if path in ("/health", "/", "/friend", "/stage", "/captions") or path.startswith("/static/"):
+def _is_fetched_by_others(request: web.Request) -> bool:
+    """Return whether another site's page asks for anything else than to open one of our pages as a whole.
+
+    Source: W3C, Fetch Metadata Request Headers.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+        return False
+    opens = request.headers.get("Sec-Fetch-Mode") == "navigate" and request.headers.get("Sec-Fetch-Dest") == "document"
+    return not (opens and request.method == "GET" and request.path in PAGES)
+
+
+def allowed_scopes(method: str, path: str) -> frozenset[str] | None:
+    """Return the scopes that may ask for this (``None``: it is open, or asks by itself)."""
+    if path == "/health" or path in PAGES or path.startswith("/static/"):
         return None
-    return "watch" if path in ("/api/stage", "/api/guard") else "full"
+    if path in ("/api/stage", "/api/guard"):
+        return frozenset({"full", "watch"})
+    if method == "POST" and path.startswith("/api/control/"):
+        return frozenset({"full", "deck"})
+    return frozenset({"full"})
 
 
 @web.middleware
@@ -148,7 +188,9 @@ async def plain_errors(request: web.Request, handler: Handler) -> web.StreamResp
             raise
         hints = {404: "studio.not_found_hint", 405: "studio.bad_method_hint", 413: "studio.too_large_hint"}
         return refusal(error.status, error.reason, text(hints.get(error.status, "studio.bad_request_hint")))
-    except Exception:
+    except Exception as fault:
+        if isinstance(fault, OSError | ValueError) and request.path.startswith("/static/"):  # no file can be called so
+            return refusal(404, "Not Found", text("studio.not_found_hint"))
         log.exception("%s %s failed", request.method, request.path)
         return refusal(500, text("studio.failed"), text("studio.failed_hint"))
 

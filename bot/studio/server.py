@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
@@ -12,9 +14,11 @@ from aiohttp import web
 import avatar
 from avatar.layers import Layer
 from bot.studio.api import HOUSE, ROUTES, House
+from bot.studio.doorman import Doorman
 from bot.studio.hand_api import HAND, HAND_ROUTES, Hand, presence
 from bot.studio.live import Live
 from bot.studio.microphone_api import MICROPHONE_ROUTES, MICROPHONES, Microphones
+from bot.studio.openapi import OPENAPI_ROUTES
 from bot.studio.pages import Pages
 from bot.studio.security import (
     GUARD_PORT,
@@ -27,10 +31,15 @@ from bot.studio.security import (
     plain_errors,
 )
 from bot.studio.tokens import Tokens
+from bot.studio.viewers_api import VIEWER_ROUTES, VIEWERS, Viewers
 from bot.studio.voice_chat import TALKER, VOICE_CHAT_ROUTES, Talker
 from bot.studio.voices_api import VOICE_ROUTES, VOICES, Voices
 from bot.texts import chosen, text
 
+wire_log = logging.getLogger("bot.studio.wire")
+wire_log.setLevel(
+    logging.CRITICAL
+)  # what is no HTTP is answered 400, and must not fill the log; faults are logged by us
 STUDIO_FILES = Path(__file__).parent / "page"
 AVATAR_FILES = Path(avatar.__file__).parent / "page"
 BODY_LIMIT = 64 * 1024
@@ -80,8 +89,10 @@ class Server:
         app.add_routes(MICROPHONE_ROUTES)  # before the other control verbs
         app.add_routes(ROUTES)
         app.add_routes(HAND_ROUTES)
+        app.add_routes(VIEWER_ROUTES)  # after the hand's, whose addresses begin alike
         app.add_routes(VOICE_CHAT_ROUTES)
         app.add_routes(VOICE_ROUTES)
+        app.add_routes(OPENAPI_ROUTES)
         app.add_routes(
             [
                 web.get("/", self._studio),
@@ -97,7 +108,14 @@ class Server:
             ]
         )
         self._app = app
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(app, access_log=None, logger=wire_log, shutdown_timeout=1.0)
+        self._listener: asyncio.Server | None = None
+        self._inside: set[Doorman] = set()
+
+    @property
+    def router(self) -> web.UrlDispatcher:
+        """Every route there is."""
+        return self._app.router
 
     def offer(self, microphones: Microphones) -> None:
         """Let the page and stream decks choose and use these; before ``start``."""
@@ -107,6 +125,10 @@ class Server:
         """Let the page and scripts choose among these; before ``start``."""
         self._app[VOICES] = voices
 
+    def offer_viewers(self, viewers: Viewers) -> None:
+        """Let the page see and delete what is kept of viewers; before ``start``."""
+        self._app[VIEWERS] = viewers
+
     def talk(self, talker: Talker) -> None:
         """Let this one answer what is asked beside the show; before ``start``."""
         self._app[TALKER] = talker
@@ -115,17 +137,23 @@ class Server:
         """Listen; with port 0, ``port`` becomes the one that was free. Raises ``PortTaken``."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self.port).start()
+            self._listener = await asyncio.get_running_loop().create_server(self._admit, self._host, self.port)
         except OSError as error:
             await self._runner.cleanup()
             raise PortTaken(
                 text("studio.port_taken", host=self._host, port=self.port, error=error.strerror or error)
             ) from error
 
-        self.port = self._runner.addresses[0][1]
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    def _admit(self) -> Doorman:
+        assert self._runner.server is not None
+        return Doorman(self._runner.server(), self._inside)
 
     async def close(self) -> None:
         """Stop listening and let every page go."""
+        if self._listener is not None:
+            self._listener.close()
         await self._live.close()
         await self._pages.close()
         await self._runner.cleanup()
@@ -162,7 +190,7 @@ class Server:
         return web.FileResponse(STUDIO_FILES / file)
 
     async def _stage(self, request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(AVATAR_FILES / "stage.html") if given_scope(request) else _closed_door()
+        return _watched(request, "stage.html")
 
     async def _layer_names(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"layers": list(self._layers)})
@@ -175,7 +203,12 @@ class Server:
         return web.Response(body=layer.content, content_type=layer.type, headers=headers)
 
     async def _captions(self, request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(AVATAR_FILES / "captions.html") if given_scope(request) else _closed_door()
+        return _watched(request, "captions.html")
+
+
+def _watched(request: web.Request, file: str) -> web.StreamResponse:
+    """Return a page for OBS."""
+    return web.FileResponse(AVATAR_FILES / file) if given_scope(request) in ("full", "watch") else _closed_door()
 
 
 def _closed_door() -> web.Response:

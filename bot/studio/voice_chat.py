@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.friend import Answer, NotUnderstood, OnHold, TooBusy
 from bot.hearing.decoding import BadAudio, decode
@@ -24,6 +25,9 @@ AUDIO_BYTES = 32 * 2**20
 """A minute of studio sound: 96 kHz, stereo, 24 bits."""
 MESSAGES_BYTES = 512 * 2**10
 MOST_MESSAGES = 100
+MOST_PARTS = 10
+FORM_S = 60.0
+"""How long a form may take to come."""
 ROLES = ("user", "assistant", "system")
 EXAMPLE = 'curl -F audio=@question.wav -F messages=\'[{"role": "user", "content": "hola"}]\''
 
@@ -53,11 +57,13 @@ async def post_voice_chat(request: web.Request) -> web.Response:
     if request.content_type != "multipart/form-data":
         return refusal(415, text("voice_chat.no_form"), text("studio.example", example=EXAMPLE))
     try:
-        sound, history = await _form(request)
+        async with asyncio.timeout(FORM_S):
+            sound, history = await _form(request)
         pcm = await decode(sound, LONGEST_S)
         answer = await talker.answer(pcm, history)
-    except BadBody as error:
-        return refusal(400, str(error), text("studio.example", example=EXAMPLE))
+    except (BadBody, TimeoutError) as error:
+        reason = str(error) or text("voice_chat.no_form")
+        return refusal(400, reason, text("studio.example", example=EXAMPLE))
     except TooLarge:
         return refusal(413, text("voice_chat.too_large"), text("voice_chat.too_long_hint"))
     except BadAudio as bad:
@@ -83,14 +89,16 @@ async def _form(request: web.Request) -> tuple[bytes, list[Message]]:
     sound: bytes | None = None
     history: list[Message] = []
     try:
+        parts = 0
         async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader):
+            parts += 1
+            if parts > MOST_PARTS or not isinstance(part, BodyPartReader):
                 raise BadBody(text("voice_chat.no_form"))
             if part.name == "audio":
                 sound = await _read(part, AUDIO_BYTES)
             elif part.name == "messages":
                 history = _messages(await _read(part, MESSAGES_BYTES))
-    except (ValueError, AssertionError, EOFError) as error:
+    except (ValueError, AssertionError, EOFError, HttpProcessingError) as error:
         raise BadBody(text("voice_chat.no_form")) from error
     if sound is None:
         raise BadBody(text("voice_chat.no_audio"))

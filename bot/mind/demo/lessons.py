@@ -110,11 +110,13 @@ class School:
             messages = [{"role": "system", "content": persona.content}, {"role": "user", "content": content}]
             yield Lesson(messages, [scene.answer() for _ in range(ANSWERS)], scene.intents)
 
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield line after line of what is heard, as the prompts quote it, each with what is meant by it."""
+    def lines(self) -> Iterator[tuple[str, str, str]]:
+        """Yield line after line of what is heard, as the prompts quote it: persona, line, and what is meant by it."""
         while True:
             language, bot, scene = self._scene()
-            yield from zip(self._book(language, bot).heard_lines(scene.cue).split("\n"), scene.intents, strict=True)
+            persona = _persona(language, bot)
+            heard = self._book(language, bot).heard_lines(scene.cue).split("\n")
+            yield from ((persona, line, meant) for line, meant in zip(heard, scene.intents, strict=True))
 
     def _scene(self) -> tuple[Language, str, _Scene]:
         chance = self._chance
