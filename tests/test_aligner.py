@@ -65,7 +65,7 @@ def test_voices_made_from_people():
     found = judge(list(itertools.islice(flite_clips(), 4)), aligned(0.93))
     assert found["missed"] <= 0.03
     assert abs(found["median_ms"]) <= 20
-    assert found["p95_abs_ms"] <= 80
+    assert found["p95_abs_ms"] <= 90
     assert found["shut"] >= 0.95
 
 

@@ -179,7 +179,8 @@ async def test_every_fault_is_told_with_its_repair_and_never_with_the_key(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     said: list[Health] = []
-    voice = await connect(on_health=said.append)
+    waits = {} if fault in ("hang", "stall") else {"first_s": 30.0, "next_s": 30.0}
+    voice = await connect(on_health=said.append, **waits)
     server[0].faults = [fault]
     with pytest.raises(EngineDown) as down:
         await spoken(voice)

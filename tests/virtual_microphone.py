@@ -83,5 +83,8 @@ def virtual_microphone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     microphone = VirtualMicrophone(folder)
     for name, value in microphone.environment.items():
         monkeypatch.setenv(name, value)
+    sounddevice = pytest.importorskip("sounddevice", reason="PortAudio", exc_type=OSError)
+    sounddevice._terminate()  # it may have looked round before, when there was nothing to find
+    sounddevice._initialize()
     yield microphone
     microphone.close()

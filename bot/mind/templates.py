@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
@@ -36,6 +38,15 @@ def read(file: Path) -> str:
         raise PromptError(text("prompts.missing", file=file)) from None
 
 
+@lru_cache(maxsize=2048)
+def _compiled(source: str, file: Path) -> tuple[CodeType, dict[str, int]]:
+    """Return a template's code, and the names that it takes from outside with their lines."""
+    tree = _jinja.parse(source)
+    unknown = find_undeclared_variables(tree) - set(_jinja.globals)
+    named = {name.name: name.lineno for name in reversed(list(tree.find_all(nodes.Name))) if name.name in unknown}
+    return _jinja.compile(tree, name=file.name, filename=str(file)), named
+
+
 class PromptTemplate:
     """One template of a file, checked when it is made: syntax, and that it names only what is offered."""
 
@@ -44,16 +55,14 @@ class PromptTemplate:
         self._file = file
         self._first_line = first_line
         try:
-            tree = _jinja.parse(source)
-            code = _jinja.compile(tree, name=file.name, filename=str(file))
+            code, named = _compiled(source, file)
         except TemplateSyntaxError as error:
             raise self._broken(error.lineno, error.message or "") from None
-        unknown = find_undeclared_variables(tree) - set(offered) - set(_jinja.globals)
-        for name in tree.find_all(nodes.Name):
-            if name.name in unknown:
+        for name, line in named.items():
+            if name not in offered:
                 names = ", ".join(sorted(offered))
                 raise PromptError(
-                    text("prompts.unknown_name", file=file, line=self._line(name.lineno), name=name.name, offered=names)
+                    text("prompts.unknown_name", file=file, line=self._line(line), name=name, offered=names)
                 )
         self._template = Template.from_code(_jinja, code, _jinja.make_globals(None))
 
