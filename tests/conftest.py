@@ -19,6 +19,10 @@ from bot.config.settings import Settings
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"  # no test may touch a developer's own
 
 
+AT_EASE = {"speed": 1.0}
+"""Her usual speed of speech, for tests whose subject is the sound or the mouth."""
+
+
 class House:
     """She, live on a free port, and a client with her token."""
 
@@ -79,6 +83,7 @@ async def go_live(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
                     "llm": {"engine": "understudy"},
                     "studio": {"port": 0},
                     "chat": {"idle_after_s": 0.0},
+                    "tts": {"speed": 2.0},  # tests wait for what she says
                     **sections,
                 }
             )

@@ -24,6 +24,7 @@ class Shell:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ANEEKA_")} | {
             "ANEEKA_DATA_DIR": str(folder / "data"),
             "ANEEKA_STAGE__SOUND": "none",
+            "ANEEKA_TTS__SPEED": "2.0",
             "HOME": str(folder),
             "XDG_CONFIG_HOME": str(folder),
             "PYTHONUNBUFFERED": "1",
@@ -102,7 +103,7 @@ def test_bad_usage_is_exit_code_2(shell: Shell, words: tuple[str, ...]) -> None:
 
 
 def test_say_writes_what_she_says(shell: Shell) -> None:
-    result = shell.run("say", "Hola, me llamo Aneeka.", "--out", "hola.wav")
+    result = shell.run("say", "Hola, me llamo Aneeka.", "--out", "hola.wav", ANEEKA_TTS__SPEED="1.0")
     assert result.returncode == 0, result.stderr
     with wave.open(str(shell.folder / "hola.wav")) as sound:
         samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(float)

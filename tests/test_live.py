@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.conftest import House, until
+from tests.conftest import AT_EASE, House, until
 
 GoLive = Callable[..., Awaitable[House]]
 LONG = (
@@ -157,7 +157,7 @@ async def test_killing_her_voice_in_mid_reply_never_ends_her(go_live: GoLive) ->
 
 
 async def test_a_page_that_sounds_gets_all_the_sound_and_its_mouth(go_live: GoLive) -> None:
-    house = await go_live(stage={"sound": "browser"})
+    house = await go_live(stage={"sound": "browser"}, tts=AT_EASE)
     page = await house.stage()
     hello = await until(page, "hello")
     assert (hello["rate_hz"], hello["language"]) == (48_000, "es")

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from bot.app import Aneeka
 from bot.config.settings import Settings
-from tests.conftest import House, needs
+from tests.conftest import AT_EASE, House, needs
 
 GoLive = Callable[..., Awaitable[House]]
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -68,7 +68,7 @@ def lag_ms(seen: np.ndarray[Any, Any]) -> tuple[float, float]:
 
 
 async def test_a_typed_message_is_answered_aloud_in_the_studio(go_live: GoLive, browser: Browser) -> None:
-    house = await go_live(stage={"sound": "auto"})
+    house = await go_live(stage={"sound": "auto"}, tts=AT_EASE)
     problems: list[str] = []
     page = await open_page(browser, house.aneeka.server.address(), problems)
     assert "token" not in page.url

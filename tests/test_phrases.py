@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.voice.cleaning import Cleaner
@@ -262,6 +262,7 @@ def letters(text: str) -> str:
     TEXTS, st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=20), st.sampled_from([20, 220])
 )
 @example(":**Dr(**/**xD happy", [(1, True), (3, False)], 220)
+@settings(deadline=None)
 def test_nothing_is_lost_repeated_or_invented(text, split, max_chars):
     cleaner = Cleaner("Aneeka")
     clean = "".join(item for item in cleaner.feed(text) + cleaner.finish() if isinstance(item, str))
@@ -284,6 +285,7 @@ WORDS = st.text("abcdefghijklmnñopqrstuvwxyzáéíóúü", min_size=2, max_size
 
 
 @given(st.lists(WORDS, max_size=40))
+@settings(deadline=None)
 def test_plain_words_are_all_spoken(words):
     text = " ".join(words)
     assert " ".join(cut.text for cut in phrases("es", text, EARLY)) == text
