@@ -1,8 +1,8 @@
 """The one place that builds things: what flows where is told here, and nowhere else.
 
-chat ──▶ inbox ──▶ director ──▶ prompt ──▶ brain ──▶ phrases ──▶ gate ──▶ voice ──▶ stage ──▶ sound, mouth, captions
-                      ▲                                                       │
-                      └───────────────── memory ◀──────── Spoken ◀────────────┘
+chat ──▶ inbox ────┬─▶ director ──▶ prompt ──▶ brain ──▶ phrases ──▶ gate ──▶ voice ──▶ stage ──▶ sound, mouth, captions
+mic ──▶ listening ─┘      ▲                                                       │
+                          └───────────────── memory ◀──────── Spoken ◀────────────┘
 """
 
 from __future__ import annotations
