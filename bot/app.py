@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from avatar.lipsync import MouthTrack
 from avatar.performer import Performer
@@ -35,17 +35,18 @@ from bot.mind.memory import Memory
 from bot.mind.prompts import PromptBook
 from bot.models.shelf import Shelf
 from bot.moderation import Moderation
+from bot.performing import Performing
 from bot.privacy import Privacy
+from bot.pulse import Pulse
 from bot.recorder import Recorder
-from bot.reply import Outcome, Performance
 from bot.reporter import Reporter
 from bot.safety import canary
-from bot.safety.gate import Gate, filtered_line
+from bot.safety.gate import Gate
 from bot.safety.second_opinion import second_opinion
 from bot.stage.browser import BrowserOutput
 from bot.stage.outputs import Outputs
 from bot.stage.playback import Stage
-from bot.stage.silent import RATE_HZ, FileOutput
+from bot.stage.silent import RATE_HZ
 from bot.studio.live import Live
 from bot.studio.pages import Pages
 from bot.studio.server import Server
@@ -53,18 +54,7 @@ from bot.studio.tokens import load_tokens
 from bot.supervisor import Board, Keeper, for_ever
 from bot.texts import text
 from bot.thinking import Thinking
-from bot.vocabulary import (
-    Brain,
-    Cue,
-    Health,
-    Phrase,
-    PromptTooLong,
-    Reply,
-    Spoken,
-    Voice,
-)
-from bot.voice.captions_only import CaptionsOnly
-from bot.voice.phrases import PhraseCutter
+from bot.vocabulary import Cue, Health, Reply, Spoken
 from bot.voice.picker import VoicePicker
 from bot.voices import take_over
 
@@ -73,10 +63,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FRAME_S = 1 / 60
-PAGE_FRAME_S = 1 / 30
-"""Pages smooth what they are sent to their display's rate, so they alone need half as much."""
-COUNTERS_S = 0.5
 MAX_PORT = 65_535
 
 
@@ -91,6 +77,7 @@ class Aneeka:
 
         self.session = time.strftime("%Y%m%d-%H%M%S")
         self.intake, self.reporter = Intake(self), Reporter(self)
+        self.performing, self.pulse = Performing(self), Pulse(self)
         self.desk = Desk(self)
         self.hand = Hand(self, data)
         self.moderation = Moderation(self)
@@ -192,8 +179,6 @@ class Aneeka:
             self.twitch.on_forget = self.privacy.forget_soon
 
         self.reply: Reply | None = None
-        self._frame_due = now
-        self._counted: dict[str, Any] = {}
         self._reply_ids = count(1)
         self._something = asyncio.Event()
         self._silent = asyncio.Event()
@@ -206,7 +191,12 @@ class Aneeka:
             self.server.offer(self.listening.microphones)
         done = self.thinking.warm
         self.friend = Friend(
-            self, self.listening.ears, gate=self._gate_out, stage=self._desk_stage, rate_hz=RATE_HZ, done=done
+            self,
+            self.listening.ears,
+            gate=self.performing.gate_out,
+            stage=self.performing.desk_stage,
+            rate_hz=RATE_HZ,
+            done=done,
         )
         self.server.talk(self.friend)
         self.stage.on_expression = lambda shown: self.performer.set_expression(shown, self.now())
@@ -232,7 +222,7 @@ class Aneeka:
         self.engines.brain.on_ready = self.thinking.warm
         self.thinking.warm()
         self._keeper.keep(self.listening.run())
-        for step in (self._converse, self._move, self._count, self._look_around, self.privacy.expire):
+        for step in (self._converse, *self.pulse.beats, self.privacy.expire):
             self._keeper.keep(for_ever(step))
         await self.guard.ready()  # a page's policy names the guard's port, so no page may be opened before
 
@@ -286,7 +276,7 @@ class Aneeka:
         self.listening.answers(cue)
         try:
             self.reporter.announce(reply, aloud=aloud)
-            outcome = await self._perform(reply, draft.tagged if draft else None, aloud=aloud)
+            outcome = await self.performing.perform(reply, draft.tagged if draft else None, aloud=aloud)
             if not aloud:
                 waits = self.hand.hold(reply, outcome)
                 outcome = replace(outcome, spoken=replace(outcome.spoken, text=""), sound=outcome.sound[:0])
@@ -313,68 +303,12 @@ class Aneeka:
             self._afterwards.pop(0)()
         self.thinking.warm()
 
-    async def _perform(self, reply: Reply, approved: str | None, *, aloud: bool) -> Outcome:
-        """Say it, or say ``approved`` in its place; not ``aloud``: only write it."""
-        self.thinking.rest()
-        brain: Brain = self.thinking.brain
-        voice: Voice = self.engines.voice if aloud else CaptionsOnly()
-        stage = self.stage if aloud else self._desk_stage()
-        while True:
-            if aloud:
-                stage.output = self.outputs.choose()
-            performance = Performance(
-                reply,
-                brain=brain,
-                cutter=PhraseCutter(self.settings.persona.language, name=self.settings.persona.name),
-                gate=self._gate_out,
-                instead=lambda: filtered_line(self.reporter.phrases_blocked),
-                second_opinion=self.second_opinion.on if self.second_opinion else None,
-                voice=voice,
-                stage=stage,
-                tell=self.live.tell,
-            )
-            try:
-                return await performance.run(self.thinking.prompt(reply) if approved is None else approved)
-            except PromptTooLong:
-                if not self.memory.shrink():
-                    brain = self.engines.brain.outgrown()
-
-    def _desk_stage(self) -> Stage:
-        """Return a stage that nobody sees or hears, for an answer that must be approved first."""
-        return Stage(FileOutput(self.now), lambda: MouthTrack(RATE_HZ), lambda _: None, lambda _: None, self.now)
-
     def _between_replies(self, act: Callable[[], None]) -> None:
         """Run this now, or as soon as the reply in progress has ended."""
         if self.reply is None:
             act()
         else:
             self._afterwards.append(act)
-
-    async def _move(self) -> None:
-        """Her body, while somebody watches."""
-        if not self.bodies:
-            await self.pages.somebody()
-        now = self.now()
-        face = self.performer.frame(now, self.stage.mouth_now())
-        self.pages.face(face.message())
-        for body in self.bodies.values():
-            mouth = self.stage.mouth_now(-body.offset_s) if body.offset_s else face.mouth
-            body.show(replace(face, mouth=mouth), now)
-        self._frame_due = max(self._frame_due + (FRAME_S if self.bodies else PAGE_FRAME_S), now)
-        await asyncio.sleep(self._frame_due - now)
-
-    async def _count(self) -> None:
-        counters = self.desk.counters()
-        if counters != self._counted:
-            self.live.tell({"type": "counters", **counters})
-            self._counted = counters
-        await asyncio.sleep(COUNTERS_S)
-
-    async def _look_around(self) -> None:
-        self.hand.tick()
-        due = self.now() + COUNTERS_S
-        await asyncio.sleep(COUNTERS_S)
-        self.thinking.late_s = self.now() - due
 
     # ------------------------------------------------------------------ between the rooms
 
@@ -394,13 +328,6 @@ class Aneeka:
         """She is held no longer, or from now on: let the director decide again, and everybody know."""
         self.look()
         self.reporter.tell_state()
-
-    def _gate_out(self, phrase: Phrase) -> str | None:
-        reason = self.gate.goes_out(phrase)
-        if reason is None and self.moderation.refuses(phrase):
-            reason = "withdrawn"
-        self.reporter.phrases_blocked += reason is not None
-        return reason
 
     def _dropped(self, heard_id: str, reason: str) -> None:
         if self.twitch is not None:

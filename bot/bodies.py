@@ -20,8 +20,10 @@ from bot.texts import text
 from bot.vocabulary import Health
 
 PERMIT_FILE = "vtube_studio.token"
-LEAD_S = 0.015
-"""How far ahead of the sound a mouth is sent: it is on its way and waits for the other program's next picture."""
+LEAD_S = 0.009
+"""How far ahead of the sound a mouth is sent: it is on its way and waits for the other program's next picture.
+
+Mouths move some 14 ms ahead of their sounds by themselves; together that is the middle of what is not noticed."""
 NOTHING = "-"
 """Stands for a mood that nothing of the model's own shall show."""
 
