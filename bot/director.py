@@ -77,10 +77,16 @@ class Director:
         return cue
 
     def next_at(self, now: float) -> float | None:
-        """When to decide again even if nothing new is heard; ``None``: no need."""
-        if self.held or self.current is not None:
+        """When to decide again even if nothing new is heard; ``None``: no need.
+
+        What waits grows too old also while she is held, and whoever paid for it gets it back.
+        """
+        if self.current is not None:
             return None
-        times = [self.inbox.next_change(now), self._idle_at()]
+        expiry = self.inbox.next_expiry()
+        if self.held:
+            return expiry
+        times = [expiry, self.inbox.next_change(now), self._idle_at()]
         ready = self.inbox.chat_ready(now)
         if ready and not self.chat_full():
             times.append(min(h.at_s for h in ready) + self.rules.window_s)

@@ -68,6 +68,10 @@ class EventLane:
         times = [max(self._ready_at(h), calm_at if self._rule(h).maybe else now) for h in self._waiting]
         return min((at for at in times if at > now), default=None)
 
+    def next_expiry(self) -> float | None:
+        """Return when the next waiting event is too old (``None``: none waits)."""
+        return min((h.at_s + self._rule(h).max_age_s for h in self._waiting), default=None)
+
     def remove(self, heard: Heard) -> None:
         """Take one out that was withdrawn. Raises ``ValueError`` if it does not wait."""
         self._waiting.remove(heard)

@@ -26,6 +26,8 @@ KNOWN_BOTS = frozenset(
 )
 RATE_WINDOW_S = 20.0
 OPERATOR_WAITING = 16
+OPERATOR_PATIENCE = 3
+"""The operator's words wait so many times as long as chat."""
 REMEMBERED_IDS = 20_000
 REMEMBERED_PEOPLE = 5_000
 FRESHNESS_PER_S = 0.1
@@ -233,6 +235,16 @@ class Inbox:
         event = self._events.next_change(now, self._calm_at(now))
         return min((end for end in (*ends, event) if end is not None and now < end < float("inf")), default=None)
 
+    def next_expiry(self) -> float | None:
+        """When the next of those that wait is too old to be answered (``None``: nothing waits)."""
+        chat = min((w.heard.at_s for w in self._chat.values()), default=None)
+        ends = [
+            None if chat is None else chat + self.rules.max_age_s,
+            self._operator[0].at_s + OPERATOR_PATIENCE * self.rules.max_age_s if self._operator else None,
+            self._events.next_expiry(),
+        ]
+        return min((end + 0.001 for end in ends if end is not None), default=None)
+
     def _calm_at(self, now: float) -> float:
         """When chat, if nobody wrote any more, would no longer be busy."""
         if not self.busy(now):
@@ -332,7 +344,7 @@ class Inbox:
         for waiting in [w for w in self._chat.values() if w.heard.at_s < limit]:
             del self._chat[waiting.heard.id]
             self._drop(waiting.heard, held or ("too_old" if waiting.cooled else "cooldown"))
-        while self._operator and self._operator[0].at_s < now - 3 * self.rules.max_age_s:
+        while self._operator and self._operator[0].at_s < now - OPERATOR_PATIENCE * self.rules.max_age_s:
             self._drop(self._operator.popleft(), held or "too_old")
         self._looked_at = now
         self._events.expire(now, held, self.busy(now))

@@ -26,10 +26,14 @@ class FakeHelix:
         self.faults: list[Exception | None] = []
         """What the next calls raise, in order; ``None``: nothing."""
         self.chat: list[tuple[float, str]] = []
+        self.shown: dict[str, str] = {}
+        """Her messages that nobody has deleted, by their ids."""
         self.violations: list[str] = []
         self.made: dict[str, dict[str, Any]] = {}
         self.open: dict[str, str] = {}
         """Redemption to reward."""
+        self.missed: list[dict[str, Any]] = []
+        """Redemptions of which nobody told her."""
         self.settled: dict[str, bool] = {}
         self.calls: Counter[str] = Counter()
 
@@ -43,7 +47,7 @@ class FakeHelix:
     def may(self, who: Who, scope: str) -> bool:
         return scope not in self.refused_scopes
 
-    async def send(self, text: str, reply_to: str = "") -> None:
+    async def send(self, text: str, reply_to: str = "") -> str:
         now = asyncio.get_running_loop().time()
         lately = self.chat[-200:]
         if sum(at > now - 30 for at, _ in lately) >= (100 if self.moderator else 20):
@@ -56,6 +60,15 @@ class FakeHelix:
             self.violations.append(f"form: {text}")
         await self._arrive("send")
         self.chat.append((now, text))
+        written = f"hers-{len(self.chat)}"
+        self.shown[written] = text
+        return written
+
+    async def delete(self, message: str) -> None:
+        await self._arrive("delete")
+        if self.bot == CHANNEL:
+            raise TwitchRefused(400, "the message belongs to the broadcaster")
+        del self.shown[message]
 
     @property
     def said(self) -> list[str]:
@@ -75,6 +88,10 @@ class FakeHelix:
         made = {"id": f"reward-{len(self.made) + 1}", "title": title, "cost": cost, "prompt": prompt}
         self.made[made["id"]] = made | {"is_user_input_required": wants_text}
         return self.made[made["id"]]
+
+    async def redemptions(self, reward: str) -> list[Mapping[str, Any]]:
+        await self._arrive("redemptions")
+        return [one for one in self.missed if one["reward"]["id"] == reward and one["id"] in self.open]
 
     async def settle(self, reward: str, redemption: str, *, fulfilled: bool) -> None:
         await self._arrive("settle")

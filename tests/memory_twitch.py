@@ -1,14 +1,16 @@
 """A Twitch in memory for the EventSub client, as strict as Twitch's documents, fit for virtual time.
 
 It writes down what it sent on subscribed sockets (``sent``). Frames travel with a latency and are lost only by a fault
-of the wire: what is on the way when the client closes its end counts as sent. Two exceptions: what a stalled wire held
-back counts when it arrives, and nothing on the way counts while another connection is dead or stalled, unknown to her.
+of the wire: what is on the way or held back when the client closes its end counts as sent. Two exceptions: an event
+that Twitch also sent into a dead wire, of which she cannot know yet, and what a stalled wire holds back once Twitch has
+told her that she has too many connections.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 from collections import Counter, deque
 from collections.abc import Coroutine
@@ -62,6 +64,7 @@ class Connection:
     blackholed: bool = False
     held_back: list[tuple[str | bytes, str]] | None = None
     """Frames that wait while the wire stalls."""
+    stalled_s: float = math.inf
     moved: bool = False
     last_sent_s: float = 0.0
     arrives_s: float = 0.0
@@ -79,8 +82,10 @@ class Connection:
     async def close(self) -> None:
         if not self.client_closed:
             self.client_closed = True
-            if any(one.blackholed or one.held_back is not None for one in self.twitch.connections):
-                self.twitch.sent -= Counter(event for at_s, event in self.on_the_way if at_s > self.twitch.now())
+            unread = [event for at_s, event in self.on_the_way if at_s > self.twitch.now()]
+            unread += [event for _, event in self.held_back or ()]
+            has_to = self.stalled_s < self.twitch.too_many_s
+            self.twitch.sent -= Counter(event for event in unread if has_to or event in self.twitch.swallowed)
             self.frames.put_nowait(SocketClosed(1000))
             if not self.blackholed:
                 self.twitch.later(self.latency_s, lambda: self.twitch.end(self, 0))
@@ -88,20 +93,20 @@ class Connection:
     def write(self, frame: str | bytes, event_id: str = "") -> None:
         if self.is_open:
             self.last_sent_s = self.twitch.now()
-            if self.held_back is not None:
-                self.held_back.append((frame, event_id))
-            elif not self.blackholed and not self.client_closed:
-                self.arrive(frame, event_id)
-
-    def came_late(self, event_id: str) -> None:
-        if event_id and not self.client_closed:
-            self.twitch.sent[event_id] += 1
+            if self.blackholed:
+                self.twitch.swallowed.add(event_id)
+            elif not self.client_closed:
+                if event_id:
+                    self.twitch.sent[event_id] += 1
+                if self.held_back is not None:
+                    self.held_back.append((frame, event_id))
+                else:
+                    self.arrive(frame, event_id)
 
     def arrive(self, frame: str | bytes | SocketClosed, event_id: str = "") -> None:
         """Bring it to the client's end, in order."""
         self.arrives_s = max(self.twitch.now() + self.latency_s, self.arrives_s + 1e-9)
         if event_id:
-            self.twitch.sent[event_id] += 1
             self.on_the_way.append((self.arrives_s, event_id))
             if len(self.on_the_way) > 1000:
                 self.on_the_way.popleft()
@@ -121,6 +126,10 @@ class MemoryTwitch:
         self.attempts_s: list[float] = []
         self.posts: list[tuple[float, Wanted]] = []
         self.held: dict[str, Held] = {}
+        self.swallowed: set[str] = set()
+        """Ids of events that were sent into a dead wire, whatever became of them elsewhere."""
+        self.too_many_s = -math.inf
+        """When 429 was last answered."""
         self.sent: Counter[str] = Counter()
         """Ids of events (not of messages) that were sent on a subscribed socket and not lost on the wire."""
         self.refused: dict[str, int] = {}
@@ -256,10 +265,14 @@ class MemoryTwitch:
     def blackhole(self, connection: Connection) -> None:
         """From now on nothing arrives, at either end, and neither is told."""
         connection.blackholed = True
+        held_back = [event for _, event in connection.held_back or ()]
+        self.sent -= Counter(held_back)
+        self.swallowed.update(held_back)
         self.later(self.pong_s, lambda: self.end(connection, 4002))
 
     def stall(self, connection: Connection) -> None:
-        connection.held_back = connection.held_back or []
+        if connection.held_back is None:
+            connection.held_back, connection.stalled_s = [], self.now()
 
     def flow_again(self, connection: Connection) -> None:
         self._flush(connection)
@@ -274,8 +287,7 @@ class MemoryTwitch:
     def _flush(self, connection: Connection) -> None:
         waiting, connection.held_back = connection.held_back or [], None
         for frame, event_id in () if connection.client_closed or connection.blackholed else waiting:
-            connection.arrive(frame)
-            self.loop.call_at(connection.arrives_s, connection.came_late, event_id)
+            connection.arrive(frame, event_id)
 
     async def _serve(self, connection: Connection, old: Connection | None) -> None:
         await asyncio.sleep(self.welcome_s)
@@ -333,6 +345,8 @@ class MemoryTwitch:
         return made
 
     def _answer(self, status: int) -> None:
+        if status == 429:
+            self.too_many_s = self.now()
         if status in (429, 500, 503):
             raise TwitchBusy(f"status {status}", status=status)
         raise TwitchRefused(status, f"status {status}")

@@ -17,7 +17,7 @@ from bot.chat.eventsub import SocketState
 from bot.chat.eventsub_socket import SocketClosed
 from bot.chat.twitch_words import LoginLost
 from tests.eventsub_campaign import OTHERS, Faults, Listener, judge
-from tests.memory_twitch import CHAT, MemoryTwitch
+from tests.memory_twitch import CHAT, Connection, MemoryTwitch
 from tests.virtual_time import play
 
 KINDS = [name for name, fault in vars(Faults).items() if asyncio.iscoroutinefunction(fault) and name[0] != "_"]
@@ -179,6 +179,73 @@ async def test_when_a_hand_over_fails_the_old_connection_is_heard_until_a_fresh_
     assert she.client.counts["duplicate"] > 0, "both had the same subscriptions for a moment"
     assert told(she) == ["connecting", "live"]
     assert len(twitch.open) == 1
+    await she.stop()
+
+
+async def _told_to_move_in_vain(twitch: MemoryTwitch) -> Connection:
+    """She keeps the old connection until a fresh one does its work."""
+    old = twitch.open[0]
+    twitch.reconnect_handshake = "refuse"
+    twitch.reconnect(old)
+    await asyncio.sleep(0.3)
+    return old
+
+
+@scene
+async def test_what_a_stalled_connection_holds_back_is_waited_for_though_another_does_its_work(
+    twitch: MemoryTwitch,
+) -> None:
+    she = Listener(twitch)
+    await asyncio.sleep(6)
+    old = await _told_to_move_in_vain(twitch)
+    twitch.stall(old)
+    await chatting(twitch, "a", 3, 0.01)
+    await asyncio.sleep(10)
+    assert told(she) == ["connecting", "live"], "a fresh connection works"
+    assert she.handled == []
+    twitch.flow_again(old)
+    await asyncio.sleep(12)
+    assert she.handled == names("a", 3)
+    assert old.client_closed
+    await she.stop()
+
+
+@scene
+async def test_an_old_connection_that_still_speaks_is_kept_when_its_heir_dies(twitch: MemoryTwitch) -> None:
+    she = Listener(twitch)
+    await asyncio.sleep(6)
+    await _told_to_move_in_vain(twitch)
+    while sum(one.status == "enabled" for one in twitch.held.values()) < 2:
+        await asyncio.sleep(0.05)
+    await chatting(twitch, "a", 10)
+    twitch.end(twitch.open[-1], 0)
+    await chatting(twitch, "b", 10)
+    await asyncio.sleep(2)
+    assert she.handled == [*names("a", 10), *names("b", 10)], "the old one heard all of it"
+    await she.stop()
+
+
+@scene
+async def test_it_counts_what_it_missed_and_what_it_did_not(twitch: MemoryTwitch) -> None:
+    she = Listener(twitch)
+    await asyncio.sleep(5)
+    began_s, counts = she.client.whole_since_s, she.client.counts
+    assert began_s is not None
+    twitch.reconnect(twitch.open[0])
+    await asyncio.sleep(5)
+    assert (counts["reconnect"], counts["gap"], she.client.whole_since_s) == (1, 0, began_s), "nothing was missed"
+    twitch.handshake = "refuse"
+    cut_s = twitch.now()
+    for one in twitch.open:
+        twitch.end(one, 0)
+    await asyncio.sleep(7)
+    twitch.handshake = None
+    await asyncio.sleep(10)
+    assert (counts["reconnect"], counts["gap"]) == (2, 1)
+    assert she.client.whole_since_s == pytest.approx(cut_s + counts["gap_ms"] / 1000, abs=0.5)
+    assert counts["gap_ms"] > 7000
+    outage_s = next(state.outage_s for state in she.states if state.outage_s)
+    assert outage_s == pytest.approx(counts["gap_ms"] / 1000, abs=0.001)
     await she.stop()
 
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.chat.login import BOT_SCOPES, CHANNEL_SCOPES
+from bot.chat.login import BOT_SCOPES, CHANNEL_SCOPES, DELETE_SCOPE
 from bot.chat.twitch_words import LoginLost, TwitchBusy, TwitchRefused, Wanted
 from tests.twitch_stay import in_virtual_time, stay
 
@@ -125,6 +125,49 @@ async def test_rewards_are_made_and_settled(folder: Path) -> None:
         assert there.twitch.rewards.redemptions[deleted]["status"] == "canceled"
         with pytest.raises(TwitchRefused):
             await helix.settle(answers["id"], deleted, fulfilled=True)
+
+
+@in_virtual_time
+async def test_what_was_redeemed_and_not_settled_is_listed_page_by_page(folder: Path) -> None:
+    async with stay(folder) as there:
+        there.sign_in("bot", there.aneeka, BOT_SCOPES)
+        there.sign_in("channel", there.twitch.channel, CHANNEL_SCOPES)
+        helix = await there.live()
+        made = await helix.make_reward("Make her answer me", 500, "Say what", wants_text=True)
+        viewer = there.twitch.user("noor", "Noor")
+        redeemed = [there.twitch.rewards.redeemed(viewer, made["id"], f"pregunta {n}")["id"] for n in range(120)]
+        await helix.settle(made["id"], redeemed[0], fulfilled=True)
+        assert [one["id"] for one in await helix.redemptions(made["id"])] == redeemed[1:]
+        with pytest.raises(TwitchRefused):
+            await helix.redemptions("no-such-reward")
+
+
+@in_virtual_time
+async def test_as_a_moderator_she_deletes_what_she_wrote(folder: Path) -> None:
+    async with stay(folder) as there:
+        there.sign_in("bot", there.aneeka, (*BOT_SCOPES, DELETE_SCOPE))
+        helix = await there.live()
+        written = await helix.send("hola a todos")
+        with pytest.raises(TwitchRefused) as refused:
+            await helix.delete(written)
+        assert refused.value.status == 403
+        there.twitch.mod(there.aneeka)
+        for _again in range(2):
+            await helix.delete(written)
+        assert there.twitch.author(written) is None
+
+
+@in_virtual_time
+async def test_a_channel_whose_own_login_is_not_answered_for_is_read_all_the_same(folder: Path) -> None:
+    async with stay(folder) as there:
+        there.sign_in("bot", there.aneeka, BOT_SCOPES)
+        there.sign_in("channel", there.twitch.channel, CHANNEL_SCOPES)
+        there.twitch.fail("GET", "/oauth2/validate", [None, 503])
+        helix = await there.live()
+        await helix.send("hola")
+        assert not helix.may("channel", "bits:read")
+        await asyncio.sleep(120)
+        assert helix.may("channel", "bits:read")
 
 
 @in_virtual_time

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.login import BOT_SCOPES, CHANNEL_SCOPES
-from bot.chat.rewards import Offer, Rewards, offers
+from bot.chat.reward_offers import Offer, offers
+from bot.chat.rewards import LOGIN_S, YOUNG_S, Rewards
 from bot.chat.twitch_words import Helix, LoginLost, TwitchBusy, TwitchRefused
 from bot.config.channel import Rewards as Chosen
 from bot.director import Director, DirectorRules
@@ -46,11 +48,23 @@ class Scene:
             mood=self.moods.append,
             on_trouble=self.troubles.append,
             now=asyncio.get_running_loop().time,
+            unix_s=self.unix_s,
         )
+
+    def unix_s(self) -> float:
+        return 1_795_000_000.0 + asyncio.get_running_loop().time()
 
     def reward(self, kind: str) -> str:
         title = text(f"rewards.{kind}_title", name="Aneeka")
         return next(reward["id"] for reward in self.helix.made.values() if reward["title"] == title)
+
+    def miss(self, redemption: str, ago_s: float, *, kind: str = "answer") -> None:
+        """A viewer redeems it, and the news gets lost."""
+        reward = self.reward(kind)
+        self.helix.open[redemption] = reward
+        at = datetime.fromtimestamp(self.unix_s() - ago_s, UTC).isoformat().replace("+00:00", "Z")
+        told = redeemed(redemption, reward, f"pregunta {redemption}")
+        self.helix.missed.append(told | {"status": "UNFULFILLED", "redeemed_at": at})
 
     def redeem(self, redemption: str, said: str = "¿qué tal?", *, kind: str = "answer", user: str = "77") -> bool:
         reward = self.reward(kind)
@@ -218,6 +232,24 @@ async def test_whichever_way_a_paid_question_leaves_the_inbox_unanswered_the_poi
 
 
 @scene_of
+async def test_a_paid_question_that_she_may_not_answer_gives_its_points_back_in_time(tmp_path: Path) -> None:
+    async with channel(tmp_path) as scene:
+        now = asyncio.get_running_loop().time
+        inbox = inbox_of(scene)
+        director = Director(inbox, DirectorRules(), now())
+        director.muted = True
+        scene.redeem("r1")
+        inbox.add(scene.heard[0], now())
+        while (at := director.next_at(now())) is not None:
+            assert at - now() < 200, "nobody waits longer for points"
+            await asyncio.sleep(at - now())
+            assert director.decide(now()) is None
+        await asyncio.sleep(1)
+        assert scene.helix.settled == {"r1": False}
+        assert inbox.events_dropped == {"muted": 1}
+
+
+@scene_of
 async def test_a_paid_question_goes_before_chat_and_small_events(tmp_path: Path) -> None:
     async with channel(tmp_path) as scene:
         now = asyncio.get_running_loop().time
@@ -381,17 +413,92 @@ async def test_what_the_streamer_settled_by_hand_is_told_and_not_tried_for_ever(
 
 
 @scene_of
-async def test_a_lost_login_keeps_what_is_open_for_the_next_start(tmp_path: Path) -> None:
+async def test_a_lost_login_of_the_bots_keeps_what_is_open_for_the_next_start(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     running = asyncio.create_task(scene.rewards.run())
     await asyncio.sleep(1)
     scene.redeem("r1")
-    scene.helix.faults = [LoginLost("channel", "revoked")]
+    scene.helix.faults = [LoginLost("bot", "revoked")]
     scene.rewards.done("redemption-r1", spoken=True)
     with pytest.raises(LoginLost):
         await running
     async with channel(tmp_path, scene.helix):
         assert scene.helix.settled == {"r1": True}
+
+
+@scene_of
+async def test_a_lost_login_of_the_channels_is_waited_for(tmp_path: Path) -> None:
+    async with channel(tmp_path) as scene:
+        scene.redeem("r1")
+        scene.helix.faults = [LoginLost("channel", "revoked")] * 3
+        scene.rewards.done("redemption-r1", spoken=True)
+        await asyncio.sleep(2.5 * LOGIN_S)
+        assert scene.helix.calls["settle"] == 3, "once a minute, and nothing else ends"
+        await asyncio.sleep(LOGIN_S)
+        assert scene.helix.settled == {"r1": True}
+
+
+@scene_of
+async def test_a_permission_that_comes_later_is_used(tmp_path: Path) -> None:
+    helix = FakeHelix()
+    helix.refused_scopes = {"channel:manage:redemptions"}
+    async with channel(tmp_path, helix) as scene:
+        await asyncio.sleep(10 * LOGIN_S)
+        assert scene.troubles == [text("rewards.no_scope")], "told once"
+        helix.refused_scopes.clear()
+        await asyncio.sleep(LOGIN_S + 1)
+        assert len(helix.made) == 2
+        assert scene.troubles[1:] == [""], "the trouble is over"
+
+
+# --- what came in unheard -----------------------------------------------------------------------------------------
+
+
+@scene_of
+async def test_what_was_redeemed_while_she_was_off_is_refunded_or_answered_when_it_is_young(tmp_path: Path) -> None:
+    async with channel(tmp_path) as scene:
+        helix = scene.helix
+    async with channel(tmp_path, helix) as scene:
+        scene.miss("old", YOUNG_S + 5)
+        scene.miss("young", YOUNG_S - 5)
+        scene.miss("mood", 3600, kind="mood")
+        scene.rewards.look_back()
+        await asyncio.sleep(1)
+        assert helix.settled == {"old": False, "mood": False}
+        assert [heard.text for heard in scene.heard] == ["pregunta young"]
+        assert scene.redeem("young"), "the news of it comes after all"
+        scene.rewards.done("redemption-young", spoken=True)
+        await asyncio.sleep(1)
+        scene.rewards.look_back()
+        await asyncio.sleep(1)
+        assert helix.settled == {"old": False, "mood": False, "young": True}
+        assert len(scene.heard) == 1
+        assert (helix.calls["settle"], scene.troubles, scene.moods) == (3, [], [])
+
+
+@scene_of
+async def test_a_redemption_that_is_heard_of_while_she_looks_is_answered_once(tmp_path: Path) -> None:
+    async with channel(tmp_path) as scene:
+        scene.miss("r1", 1)
+        scene.rewards.look_back()
+        await asyncio.sleep(0.01)
+        scene.redeem("r1")
+        await asyncio.sleep(1)
+        assert len(scene.heard) == 1
+        scene.rewards.done("redemption-r1", spoken=True)
+        await asyncio.sleep(1)
+        assert (scene.helix.settled, scene.troubles) == ({"r1": True}, [])
+
+
+@scene_of
+async def test_she_looks_until_twitch_answers_and_passes_over_a_reward_that_is_gone(tmp_path: Path) -> None:
+    async with channel(tmp_path) as scene:
+        scene.miss("r1", 600, kind="mood")
+        scene.helix.faults = [TwitchBusy("503"), TwitchRefused(404, "custom reward not found")]
+        scene.rewards.look_back()
+        await asyncio.sleep(30)
+        assert (scene.helix.settled, scene.troubles) == ({"r1": False}, [])
+        assert scene.helix.calls["redemptions"] == 3
 
 
 @scene_of

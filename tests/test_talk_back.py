@@ -123,6 +123,95 @@ async def test_the_rest_of_a_long_answer_is_withdrawn_too() -> None:
         scene.talk_back.withdraw(["1"])
         await asyncio.sleep(30)
         assert len(scene.helix.said) == 1
+        assert scene.helix.shown == {}
+
+
+@scene_of
+async def test_what_was_written_about_a_deleted_message_is_deleted_too_every_part_of_it_and_nothing_else() -> None:
+    async with talking() as scene:
+        scene.says("Hola, Ana.", "1")
+        scene.says("palabra " * 100, "2", "3")
+        await asyncio.sleep(10)
+        assert len(scene.helix.shown) == 3
+        scene.talk_back.withdraw(["3", "4"])
+        await asyncio.sleep(0.5)
+        assert list(scene.helix.shown.values()) == ["Hola, Ana."]
+        scene.talk_back.withdraw(["2"])
+        await asyncio.sleep(5)
+        assert (scene.helix.calls["delete"], scene.drops) == (2, [])
+
+
+@scene_of
+async def test_a_deletion_waits_for_no_limit_of_writing() -> None:
+    async with talking() as scene:
+        for n in range(30):
+            scene.says(f"Frase número {n}", str(n))
+            await asyncio.sleep(1)
+        assert len(scene.helix.said) >= 18, "she has to wait before she may write again"
+        scene.talk_back.withdraw(["0"])
+        await asyncio.sleep(0.1)
+        assert "Frase número 0" not in scene.helix.shown.values()
+
+
+@scene_of
+async def test_what_is_on_its_way_into_chat_when_it_is_withdrawn_is_deleted_as_soon_as_it_is_there() -> None:
+    async with talking() as scene:
+        scene.says("Respuesta a lo retirado.", "1")
+        await asyncio.sleep(0.01)
+        scene.talk_back.withdraw(["1"])
+        await asyncio.sleep(5)
+        assert scene.helix.said == ["Respuesta a lo retirado."]
+        assert scene.helix.shown == {}
+
+
+@scene_of
+async def test_a_deletion_is_tried_until_twitch_answers_and_a_refusal_is_told() -> None:
+    async with talking() as scene:
+        scene.says("Una.", "1")
+        scene.says("Otra.", "2")
+        await asyncio.sleep(5)
+        scene.helix.faults = [TwitchBusy("503"), TwitchBusy("503"), None, TwitchRefused(403, "no moderator")]
+        scene.talk_back.withdraw(["1"])
+        await asyncio.sleep(10)
+        scene.talk_back.withdraw(["2"])
+        await asyncio.sleep(60)
+        assert list(scene.helix.shown.values()) == ["Otra."]
+        assert scene.helix.calls["delete"] == 4
+        assert scene.drops == [("left", text("talk_back.left", reason="no moderator"))]
+
+
+@scene_of
+async def test_where_she_may_not_delete_she_says_so_once() -> None:
+    for helix, key in ((FakeHelix(), "left_no_scope"), (FakeHelix(bot=CHANNEL), "left_own")):
+        helix.refused_scopes = {"moderator:manage:chat_messages"} if key == "left_no_scope" else set()
+        async with talking(helix=helix) as scene:
+            scene.says("palabra " * 100, "1")
+            await asyncio.sleep(10)
+            scene.talk_back.withdraw(["1"])
+            await asyncio.sleep(10)
+            assert scene.drops == [("left", text(f"talk_back.{key}"))]
+            assert helix.calls["delete"] == 0
+
+
+@scene_of
+async def test_after_the_whole_chat_was_cleared_nothing_is_left_to_delete() -> None:
+    async with talking() as scene:
+        scene.says("Hola.", "1")
+        await asyncio.sleep(5)
+        scene.talk_back.cleared()
+        scene.talk_back.withdraw(["1"])
+        await asyncio.sleep(5)
+        assert (scene.helix.calls["delete"], scene.drops) == (0, [])
+
+
+@scene_of
+async def test_when_a_moderator_deletes_her_own_message_the_rest_of_it_stays_unwritten() -> None:
+    async with talking() as scene:
+        scene.says("palabra " * 150, "1")
+        await asyncio.sleep(0.5)
+        scene.talk_back.withdraw(["hers-1"])
+        await asyncio.sleep(30)
+        assert (len(scene.helix.said), scene.reasons, scene.helix.calls["delete"]) == (1, ["withdrawn"], 0)
 
 
 @pytest.mark.parametrize(("helix", "least"), [(FakeHelix(), 17), (FakeHelix(bot=CHANNEL), 85)])
@@ -222,6 +311,21 @@ async def test_a_lost_login_ends_it_and_everything_later_says_why() -> None:
 
 
 @scene_of
+async def test_after_a_new_login_she_writes_again() -> None:
+    scene = Scene("all", FakeHelix())
+    scene.helix.faults = [LoginLost("bot", "revoked")]
+    scene.says("Una", "1")
+    with pytest.raises(LoginLost):
+        await scene.talk_back.run()
+    running = asyncio.create_task(scene.talk_back.run())
+    await asyncio.sleep(1)
+    scene.says("Dos", "1")
+    await asyncio.sleep(5)
+    assert scene.helix.said == ["Dos"]
+    running.cancel()
+
+
+@scene_of
 async def test_a_login_that_may_only_read_is_not_even_tried() -> None:
     async with talking() as scene:
         scene.helix.refused_scopes = {"user:write:chat"}
@@ -241,6 +345,16 @@ async def test_she_knows_her_own_messages_from_those_of_who_uses_the_same_accoun
         assert not scene.talk_back.wrote("Hola, chat, soy yo")
         await asyncio.sleep(120)
         assert not scene.talk_back.wrote("Hola, chat")
+
+
+@scene_of
+async def test_her_message_is_known_also_when_twitchs_answer_to_it_was_lost() -> None:
+    async with talking(helix=FakeHelix(bot=CHANNEL)) as scene:
+        scene.helix.faults = [TwitchBusy("cut")]
+        scene.says("Hola, chat", "1")
+        await asyncio.sleep(0.5)
+        assert scene.helix.said == []
+        assert scene.talk_back.wrote("Hola, chat"), "or she would answer herself"
 
 
 # --- the form of a message ----------------------------------------------------------------------------------------

@@ -196,6 +196,22 @@ def test_who_has_written_before_is_remembered_and_a_young_book_takes_nobody_for_
     assert not Regulars(tmp_path / "damaged", lambda: clock[0]).is_newcomer(Person("4", "sol"))
 
 
+def test_who_wants_to_be_forgotten_while_the_book_is_being_written_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, write = Regulars(tmp_path / "regulars.json", lambda: 1e6), Path.write_text
+    book.is_newcomer(Person("6007", "ana"))
+
+    def meanwhile(file: Path, *content: Any, **options: Any) -> int:
+        book.forget("6007")
+        return write(file, *content, **options)
+
+    monkeypatch.setattr(Path, "write_text", meanwhile)
+    book.save()
+    book.save()
+    assert "6007" not in (tmp_path / "regulars.json").read_text()
+
+
 # --- events: one deed, one answer ---------------------------------------------------------------------------------
 
 
@@ -224,6 +240,16 @@ async def _two_cheers(ear: Ear) -> None:
 async def _anonymous_cheer(ear: Ear) -> None:
     nobody = ear.user("ananonymouscheerer", "AnAnonymousCheerer")
     await ear.chat(nobody, cheer=50, fragments=[cheermote(50)])
+
+
+async def _celebration(ear: Ear) -> None:
+    await ear.power_up(ear.user("noor", "Noor"), bits=50)
+
+
+async def _power_up(ear: Ear) -> None:
+    noor = ear.user("noor", "Noor")
+    await ear.power_up(noor, "message_effect", 50, "qué gran noche")
+    await ear.chat(noor, "qué gran noche")
 
 
 async def _bomb(ear: Ear) -> None:
@@ -289,6 +315,8 @@ async def _charity(ear: Ear) -> None:
         (_cheer, [("cheer", "Noor", "toma 😏 (100 bits)")]),
         (_two_cheers, [("cheer", "Noor", "1 bit")] * 2),
         (_anonymous_cheer, [("cheer", "", "50 bits")]),
+        (_celebration, [("cheer", "Noor", "50 bits")]),
+        (_power_up, [("cheer", "Noor", "qué gran noche"), ("chat", "Noor", "qué gran noche")]),
         (_bomb, [("gift", "Noor", "regala 100 suscripciones")]),
         (_two_bombs, [("gift", "Noor", "regala 5 suscripciones")] * 2),
         (_anonymous_bomb, [("gift", "", "regala 10 suscripciones")]),
@@ -369,6 +397,38 @@ def test_one_place_that_tells_is_enough(kept: set[str] | None) -> None:
             return [heard.event for heard in ear.answerable]
 
     assert play(run()) == ["sub", "resub", "cheer", "gift", "raid"]
+
+
+@pytest.mark.parametrize("heard", ["channel.chat.message", "channel.cheer", "channel.bits.use"])
+def test_bits_are_thanked_for_once_whichever_place_tells_of_them(heard: str) -> None:
+    class Deaf(Ear):
+        async def emit(self, type: str, event: dict[str, Any], *, message_id: str | None = None) -> int:
+            return await super().emit(type, event, message_id=message_id) if type == heard else 0
+
+    async def run() -> list[tuple[str, str]]:
+        async with Deaf() as ear:
+            ear.listen()
+            await ear.cheer(ear.user("noor", "Noor"), 100, "toma Kappa")
+            await ear.power_up(ear.user("ana", "Ana"), "message_effect", 50, "hola a todos")
+            return [(one.person.name, one.text) for one in ear.answerable if one.person]
+
+    power_up = {"channel.chat.message": "hola a todos", "channel.bits.use": "hola a todos (50 bits)"}
+    thanked = [("Ana", power_up[heard])] if heard in power_up else []
+    assert play(run()) == [("Noor", "toma 😏 (100 bits)"), *thanked]
+
+
+def test_the_deleted_line_of_a_power_up_takes_its_thanks_with_it_whichever_came_first() -> None:
+    async def scene(ear: Ear) -> None:
+        noor = ear.user("noor", "Noor")
+        said = {"text": "algo feo", "fragments": [text("algo feo")]}
+        bits = {"user_id": noor.id, "user_login": "noor", "user_name": "Noor", "bits": 50, "type": "power_up"}
+        await ear.emit("channel.bits.use", {**bits, "message": said}, message_id="bits")
+        line = await ear.chat(noor, "algo feo", kind="power_ups_message_effect", id="line")
+        await ear.delete(line, noor)
+
+    ear = listened(scene)
+    assert [heard.id for heard in ear.answerable] == ["bits"]
+    assert ear.moderated.acts == [("message", "line"), ("message", "bits")]
 
 
 @pytest.mark.parametrize(
@@ -596,7 +656,7 @@ def test_two_logins_get_what_their_scopes_allow_chat_first() -> None:
     assert by_type["channel.follow"].who == "channel"
     assert by_type["channel.hype_train.begin"].version == "2"
     assert by_type["channel.raid"] == Wanted("channel.raid", "1", (("to_broadcaster_user_id", "5001"),), "bot")
-    assert "channel.cheer" not in by_type
+    assert not {"channel.cheer", "channel.bits.use"} & by_type.keys()
     assert not [one for one in missing if one.is_basic]
     assert {one.scope for one in missing} >= {"channel:read:polls", "moderator:manage:automod"}
 

@@ -139,6 +139,7 @@ def test_one_account_from_nothing_to_live(desk: Desk) -> None:
     assert helix.bot == helix.channel == desk.twitch.channel
     assert helix.may("bot", "user:write:chat")
     assert helix.may("channel", "channel:manage:redemptions")
+    assert not helix.may("bot", "moderator:manage:chat_messages"), "Twitch would not let it delete its own"
     assert f"https://www.twitch.tv/activate?public=true&device-code={user.code}" in user.shown
     assert text("twitch_setup.scope_bits_read") in user.shown
     for secret in (desk.store.read("bot").access, desk.store.read("bot").refresh):  # type: ignore[union-attr]
@@ -154,6 +155,7 @@ def test_two_accounts_each_asked_for_its_own_rights(desk: Desk) -> None:
     assert helix.may("bot", "user:read:chat")
     assert not helix.may("bot", "bits:read")
     assert helix.may("channel", "bits:read")
+    assert [helix.may(who, "moderator:manage:chat_messages") for who in ("bot", "channel")] == [True, False]
 
 
 def test_the_channels_own_login_can_be_left_out(desk: Desk) -> None:

@@ -70,6 +70,13 @@ class Line:
     """Whether it comes from another channel of a shared chat."""
     is_first: bool = False
     """Whether Twitch says that it is this person's first on the channel."""
+    is_power_up: bool = False
+    """Whether bits were paid for how it is shown."""
+
+
+def power_up(person: Person | None, original: str) -> tuple[object, ...]:
+    """Return what a power-up's chat line and the news of its bits have in common."""
+    return ("power_up", person.id if person else "", " ".join(original.split()).casefold())
 
 
 def roles_of(badges: Iterable[str]) -> frozenset[Role]:
@@ -119,9 +126,9 @@ class Channel:
         self._on_own = on_own
         self._deeds: OrderedDict[str, _Deeds] = OrderedDict()
         self._joined: OrderedDict[str, str] = OrderedDict()
+        """The id of another telling to the id under which the deed was heard."""
         self._terms: OrderedDict[str, float] = OrderedDict()
         """For how many seconds people were banned, until their messages are cleared."""
-        """The id of another telling to the id under which the deed was heard."""
         self._heard: OrderedDict[str, None] = OrderedDict()
         self._bombs: OrderedDict[str, str] = OrderedDict()
         self._gave_at: OrderedDict[str, float] = OrderedDict()
@@ -145,6 +152,9 @@ class Channel:
         elif line.bits and self.policy.say("cheer") != "never":
             cheer = Happening(line.id, "cheer", line.at_s, person, line.text, {"bits": line.bits})
             self.happens(cheer, ("cheer", person.id if person else "", line.bits), "chat")
+        elif line.is_power_up and self.policy.say("cheer") != "never":
+            thanked = Happening(line.id, "cheer", line.at_s, person, line.text)
+            self.happens(thanked, power_up(person, line.original), "chat")
         else:
             self._tell(line)
 

@@ -10,12 +10,14 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 
-from bot.chat.channel import REMEMBERED, Channel, Line
+from bot.chat import event_figures as known
+from bot.chat.channel import REMEMBERED, Channel, Line, power_up
 from bot.chat.emotes import without_cheermotes
 from bot.chat.event_policy import Happening
-from bot.chat.payload import Payload, figures, message, number, person, rows, stamp, table, words
+from bot.chat.payload import Payload, figures, message, number, person, stamp, table, words
 from bot.chat.twitch_words import Notification
 from bot.likeness import remember
+from bot.vocabulary import Person
 from bot.withdrawal import SILENCED_S
 
 _Handler = Callable[[Notification, Payload], None]
@@ -52,6 +54,7 @@ class ChannelEvents:
             "channel.subscription.message": self._resub,
             "channel.subscription.gift": self._gift,
             "channel.cheer": self._cheer,
+            "channel.bits.use": self._bits_use,
             "channel.raid": self._raid,
             "channel.channel_points_custom_reward_redemption.add": self._redemption,
             "channel.hype_train.begin": self._train,
@@ -90,7 +93,7 @@ class ChannelEvents:
         id_, chatter = words(event, "message_id"), words(event, "chatter_user_id")
         if not id_ or not chatter:
             return
-        said = table(event, "message")
+        said, kind = table(event, "message"), words(event, "message_type")
         to = words(table(event, "reply"), "parent_user_id")
         self._channel.says(
             Line(
@@ -102,7 +105,8 @@ class ChannelEvents:
                 bits=number(table(event, "cheer"), "bits") or 0,
                 reward=words(event, "channel_points_custom_reward_id"),
                 is_foreign=_is_foreign(event),
-                is_first=event.get("message_type") == "user_intro",
+                is_first=kind == "user_intro",
+                is_power_up=kind.startswith("power_ups_"),
             )
         )
 
@@ -139,11 +143,11 @@ class ChannelEvents:
 
     def _sub(self, n: Notification, event: Payload) -> None:
         if event.get("is_gift") is not True:
-            told = figures(tier=_tier(event, "tier"))
+            told = figures(tier=known.tier(event, "tier"))
             self._happens(n, "sub", event, told=told, key=("sub", words(event, "user_id")))
 
     def _resub(self, n: Notification, event: Payload) -> None:
-        told = figures(months=number(event, "cumulative_months"), tier=_tier(event, "tier"))
+        told = known.resub(event, "tier")
         said = self._said(table(event, "message"))
         self._happens(n, "resub", event, said=said, told=told, key=("resub", words(event, "user_id")))
 
@@ -153,12 +157,30 @@ class ChannelEvents:
         self._channel.gives(Happening(n.message_id, "gift", n.at_s, giver, "", told), "", n.type)
 
     def _cheer(self, n: Notification, event: Payload) -> None:
-        bits = number(event, "bits")
         who = {} if event.get("is_anonymous") is True else event
-        said = without_cheermotes(self._said({"text": event.get("message")}))
-        giver = person(who)
-        key = ("cheer", giver.id if giver else "", bits)
-        self._happens(n, "cheer", who, said=said, told=figures(bits=bits), key=key)
+        self._bits(n, event, person(who), {"text": event.get("message")})
+
+    def _bits_use(self, n: Notification, event: Payload) -> None:
+        """Tells of every cheer once more, and of power-ups; one that carries a text is a line of chat as well."""
+        giver, said = person(event), table(event, "message")
+        if event.get("type") == "cheer":
+            self._bits(n, event, giver, said)
+        else:
+            line = words(said, "text")
+            self._bits(n, event, giver, said, power_up(giver, line) if line else ())
+
+    def _bits(
+        self,
+        n: Notification,
+        event: Payload,
+        giver: Person | None,
+        said: Payload,
+        key: tuple[object, ...] | None = None,
+    ) -> None:
+        bits = number(event, "bits")
+        key = ("cheer", giver.id if giver else "", bits) if key is None else key
+        shown = without_cheermotes(self._said(said))
+        self._channel.happens(Happening(n.message_id, "cheer", n.at_s, giver, shown, figures(bits=bits)), key, n.type)
 
     def _raid(self, n: Notification, event: Payload) -> None:
         told = figures(viewers=number(event, "viewers"))
@@ -171,39 +193,31 @@ class ChannelEvents:
 
     def _train(self, n: Notification, event: Payload) -> None:
         train, level = words(event, "id"), number(event, "level") or 0
-        known = self._levels.get(train)
-        remember(self._levels, train, max(level, known or 0), REMEMBERED)
+        before = self._levels.get(train)
+        remember(self._levels, train, max(level, before or 0), REMEMBERED)
         told = figures(level=level)
         if n.type.endswith(".end"):
             self._happens(n, "hype_train_end", told=told)
         elif n.type.endswith(".begin"):
             self._happens(n, "hype_train", told=told)
-        elif known is not None and level > known:
+        elif before is not None and level > before:
             self._happens(n, "hype_train_level", told=told)
 
     def _poll(self, n: Notification, event: Payload) -> None:
-        if words(event, "status") not in ("completed", "terminated"):
-            return
-        votes = [(number(choice, "votes") or 0, words(choice, "title")) for choice in rows(event, "choices")]
-        most = max((count for count, _ in votes), default=0)
-        first = [title for count, title in votes if count == most]
-        winner = first[0] if most and len(first) == 1 else ""
-        self._happens(n, "poll", told=figures(title=words(event, "title"), winner=winner, votes=most))
+        if words(event, "status") in ("completed", "terminated"):
+            self._happens(n, "poll", told=known.poll(event))
 
     def _prediction(self, n: Notification, event: Payload) -> None:
-        won = words(event, "winning_outcome_id")
-        titles = [words(outcome, "title") for outcome in rows(event, "outcomes") if words(outcome, "id") == won]
-        if titles and words(event, "status") == "resolved":
-            self._happens(n, "prediction", told=figures(title=words(event, "title"), winner=titles[0]))
+        told = known.prediction(event)
+        if told is not None:
+            self._happens(n, "prediction", told=told)
 
     def _shoutout(self, n: Notification, event: Payload) -> None:
         told = figures(viewers=number(event, "viewer_count"))
         self._happens(n, "shoutout", event, "from_broadcaster", told=told)
 
     def _ad_break(self, n: Notification, event: Payload) -> None:
-        seconds = number(event, "duration_seconds") or 0
-        told = figures(minutes=seconds // 60) if seconds % 60 == 0 else figures(seconds=seconds)
-        self._happens(n, "ad_break", told=told)
+        self._happens(n, "ad_break", told=known.ad_break(event))
 
     def _ban(self, n: Notification, event: Payload) -> None:
         begins, ends = stamp(event, "banned_at"), stamp(event, "ends_at")
@@ -242,13 +256,12 @@ class ChannelEvents:
         self._happens(n, kind, who, "chatter", said=said, told=told, key=key, id_=id_)
 
     def _notice_sub(self, n: Notification, event: Payload) -> None:
-        told = figures(tier=_tier(table(event, words(event, "notice_type")), "sub_tier"))
+        told = figures(tier=known.tier(table(event, words(event, "notice_type")), "sub_tier"))
         self._happens_by(n, event, "sub", told=told, key=("sub", words(event, "chatter_user_id")))
 
     def _notice_resub(self, n: Notification, event: Payload) -> None:
-        told = table(event, "resub")
-        known = figures(months=number(told, "cumulative_months"), tier=_tier(told, "sub_tier"))
-        self._happens_by(n, event, "resub", told=known, key=("resub", words(event, "chatter_user_id")))
+        told = known.resub(table(event, "resub"), "sub_tier")
+        self._happens_by(n, event, "resub", told=told, key=("resub", words(event, "chatter_user_id")))
 
     def _notice_gift(self, n: Notification, event: Payload) -> None:
         kind = words(event, "notice_type")
@@ -256,11 +269,11 @@ class ChannelEvents:
         is_whole = kind == "community_sub_gift"
         bomb = words(told, "id" if is_whole else "community_gift_id")
         is_part = bool(bomb) and not is_whole
-        known = figures(count=number(told, "total") if is_whole else None)
+        figured = figures(count=number(told, "total") if is_whole else None)
         if not is_whole and not is_part:
-            known = figures(recipient=words(told, "recipient_user_name"))
+            figured = figures(recipient=words(told, "recipient_user_name"))
         giver = None if event.get("chatter_is_anonymous") is True else person(event, "chatter")
-        gift = Happening(words(event, "message_id") or n.message_id, "gift", n.at_s, giver, "", known)
+        gift = Happening(words(event, "message_id") or n.message_id, "gift", n.at_s, giver, "", figured)
         self._channel.gives(gift, bomb, n.type, is_part=is_part)
 
     def _notice_raid(self, n: Notification, event: Payload) -> None:
@@ -268,9 +281,7 @@ class ChannelEvents:
         self._happens_by(n, event, "raid", told=told, key=_raid_by(event, "chatter_user_id"))
 
     def _notice_charity(self, n: Notification, event: Payload) -> None:
-        told = table(event, "charity_donation")
-        known = figures(charity=words(told, "charity_name"), amount=_amount(table(told, "amount")))
-        self._happens_by(n, event, "charity", told=known)
+        self._happens_by(n, event, "charity", told=known.charity(event))
 
     def _notice_streak(self, n: Notification, event: Payload) -> None:
         told = table(event, "watch_streak")
@@ -284,18 +295,3 @@ def _is_foreign(event: Payload) -> bool:
 
 def _raid_by(event: Payload, key: str) -> tuple[object, ...]:
     return ("raid", words(event, key))
-
-
-def _tier(payload: Payload, key: str) -> int | None:
-    """Return 2 or 3: the first tier goes without saying."""
-    return {"2000": 2, "3000": 3}.get(words(payload, key))
-
-
-def _amount(payload: Payload) -> str:
-    """Return an amount as it is said, such as ``12.50 EUR``."""
-    value, places = number(payload, "value"), number(payload, "decimal_place") or 0
-    if not value or places > 4:
-        return ""
-    whole, rest = divmod(value, 10**places)
-    shown = f"{whole}.{rest:0{places}d}" if rest else str(whole)
-    return f"{shown} {words(payload, 'currency')[:3]}".strip()

@@ -82,9 +82,16 @@ class EventSub:
         keepalive_s: int = 10,
         connect: Connect = connect,
         dice: random.Random | None = None,
+        counts: Counter[str] | None = None,
     ) -> None:
-        self.counts: Counter[str] = Counter()
-        """``received``, ``duplicate``, ``stale``, ``overflow`` and ``failed`` notifications; ``odd`` frames."""
+        """``counts``: what an earlier client of this login counted, to be counted on."""
+        self.counts: Counter[str] = Counter() if counts is None else counts
+        """``received``, ``duplicate``, ``stale``, ``overflow`` and ``failed`` notifications; ``odd`` frames;
+
+        ``reconnect``: connections that took another's place; ``gap``, ``gap_ms``: times of hearing nothing.
+        """
+        self.whole_since_s: float | None = None
+        """Since when nothing that happened was missed; ``None`` before anything could be heard."""
         self._url = str(URL(url).update_query(keepalive_timeout_seconds=keepalive_s))
         self._on_state = on_state
         self._now = now
@@ -208,16 +215,27 @@ class EventSub:
         if self._ledger.hears and self._current is not None:
             self._tries = 0
             if self._heard is not self._current:
-                if self._heard is not None and not self._heard.is_alive:
-                    self._outage_s += self._now() - self._heard.alive_until_s
+                self._hears_on(self._heard)
                 self._heard = self._current
         if self._ledger.is_settled and self._current is not None:
             if not self._ledger.missing:
                 self._complete.set()
             self._tell(self._summary())
 
+    def _hears_on(self, before: Socket | None) -> None:
+        """Count that chat is heard on another connection than before, and what was missed meanwhile."""
+        self.counts["reconnect"] += before is not None
+        missed_s = self._now() - before.alive_until_s if before is not None and not before.is_alive else 0.0
+        if missed_s:
+            self.counts["gap"] += 1
+            self.counts["gap_ms"] += round(1000 * missed_s)
+            self._outage_s += missed_s
+        if missed_s or self.whole_since_s is None:
+            self.whole_since_s = self._now()
+
     def _lost(self, socket: Socket) -> None:
         self._current = None
+        self._complete.clear()
         if self._now() - socket.opened_s >= LIVED_S:
             self._tries = 0
         else:

@@ -9,10 +9,8 @@ from typing import Any
 
 from bot.chat.eventsub_socket import Socket
 
-DRAIN_S = 1.0
-"""How long an old connection is read after the new one took over."""
 RETIRE_S = 30.0
-"""How long an old connection may stand in for one whose subscriptions are not all made yet."""
+"""How long an old connection may stand in for one whose subscriptions are not all made yet, or hold something back."""
 
 
 class Connections:
@@ -39,7 +37,7 @@ class Connections:
         return socket
 
     def retire(self, old: Socket, until: asyncio.Event | None = None) -> None:
-        """Read an old connection until the new one does its work, and a little longer."""
+        """Read an old connection until the new one does its work, and until all that it had to tell has come."""
         self._run(self._retire(old, until), self._watching)
 
     def close(self, socket: Socket) -> None:
@@ -72,14 +70,19 @@ class Connections:
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _retire(self, old: Socket, until: asyncio.Event | None) -> None:
-        """A silent one may only be stalled: it is given more time to tell what it holds back."""
+        """One that has fallen silent may only be stalled: what it holds back was told nowhere else.
+
+        One that still speaks is all there is if its heir dies meanwhile.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(RETIRE_S):
-                if not old.is_alive:
-                    await old.ended()
-                elif until is not None:
-                    await until.wait()
-        await asyncio.sleep(DRAIN_S)
+                is_over = False
+                while not is_over:
+                    if until is not None and old.is_alive:
+                        await until.wait()
+                    speaks = old.is_alive
+                    await old.drained()
+                    is_over = old.ended_s is not None or (speaks and (until is None or until.is_set()))
         self.close(old)
 
     async def _bury(self, socket: Socket) -> None:

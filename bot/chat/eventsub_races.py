@@ -1,4 +1,4 @@
-"""Two ways to run several coroutines at once and to leave none behind."""
+"""Three ways to run several coroutines at once and to leave none behind."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ async def first_to_end(*works: Coroutine[Any, Any, T]) -> T:
     finally:
         await _end(tasks)
     return next(task for task in tasks if task in done).result()
+
+
+async def until_one_fails(*works: Coroutine[Any, Any, None]) -> None:
+    """Run all until they have ended; when one raises, end the others and raise the same."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await _end(tasks)
 
 
 async def hedged(

@@ -27,6 +27,9 @@ FRAMES_A_TURN = 32
 """After so many waiting frames the reader lets others run."""
 KEEPALIVE_MAX_S = 600.0
 """Twitch grants no more; a longer one in a welcome is not believed."""
+DRAIN_S = 1.0
+"""What was sent so much later comes last for certain, for all that clocks and ways differ."""
+LOOK_S = 0.25
 SLACK_S = 3.0
 """How much later than promised the next message may come before the connection counts as silent."""
 
@@ -153,6 +156,7 @@ class Socket:
         self.last_s = self.opened_s = now()
         self._keepalive_s = keepalive_s
         self._ahead_s = math.nan
+        self._told_until_s = -math.inf
         self._changed = asyncio.Event()
         self._reader = asyncio.create_task(self._read())
 
@@ -193,6 +197,12 @@ class Socket:
         """Wait for its end."""
         await asyncio.wait([self._reader])
 
+    async def drained(self) -> None:
+        """Return when nothing sent until now can come any more: it has ended, or has brought what was sent later."""
+        due_s = self._now() + DRAIN_S
+        while self.ended_s is None and self._told_until_s < due_s:  # noqa: ASYNC110 - a frame costs nothing more so
+            await asyncio.sleep(LOOK_S)
+
     async def close(self) -> None:
         """End it within about ``CLOSE_S``."""
         self._reader.cancel()
@@ -225,6 +235,8 @@ class Socket:
         try:
             message = parse(frame)
             self.last_s = self._now()
+            if message.sent_s - self._ahead_s > self._told_until_s:
+                self._told_until_s = message.sent_s - self._ahead_s
             if message.kind == "session_welcome":
                 self._welcome(message)
             elif message.kind == "session_reconnect":

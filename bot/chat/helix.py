@@ -123,7 +123,7 @@ class TwitchHelix:
         if self._bot == self._channel:
             self._logins[CHANNEL] = bot
             return
-        with contextlib.suppress(LoginLost):  # its light says so, and chat works without it
+        with contextlib.suppress(LoginLost, TwitchBusy):  # its light says so, and chat works without it
             await self._logins[CHANNEL].start(self._channel.id)
 
     async def run(self) -> None:
@@ -175,16 +175,7 @@ class TwitchHelix:
 
         Our own request: TwitchIO's call asks for the first page twice, and fails at a status that is not in its list.
         """
-        found: list[Subscription] = []
-        after = ""
-        for _ in range(MAX_PAGES):
-            params: dict[str, Any] = {"after": after} if after else {}
-            said = await self._wire.request_json(Route("GET", _SUBSCRIPTIONS, params=params, token_for=who))
-            found += [_subscription(one, who) for one in _data(said)]
-            after = str((said.get("pagination") or {}).get("cursor") or "")
-            if not after:
-                break
-        return found
+        return [_subscription(one, who) for one in await self._pages(_SUBSCRIPTIONS, {}, who)]
 
     async def unsubscribe(self, who: Who, subscription: str) -> None:
         """Delete one; one that is gone already is fine."""
@@ -196,18 +187,31 @@ class TwitchHelix:
 
     # ------------------------------------------------------------------ chat, rewards, stream
 
-    async def send(self, text: str, reply_to: str = "") -> None:
-        """Write one chat message as the bot, at most 500 characters.
+    async def send(self, text: str, reply_to: str = "") -> str:
+        """Write one chat message as the bot, at most 500 characters; return its id, as far as Twitch tells it.
 
         Raises ``TwitchRefused`` when it is dropped, with status 200 and Twitch's code and words.
         """
         said = await self._wire.post_chat_message(
             self._channel.id, self._bot.id, text, token_for=BOT, reply_to_message_id=reply_to or None
         )
-        for sent in _data(said):
-            dropped = sent.get("drop_reason") or {}
-            if sent.get("is_sent") is False:
-                raise TwitchRefused(200, ": ".join(str(dropped[key]) for key in ("code", "message") if key in dropped))
+        sent = next(iter(_data(said)), {})
+        if sent.get("is_sent") is False:
+            why = sent.get("drop_reason")
+            told = [str(why[key]) for key in ("code", "message") if key in why] if isinstance(why, Mapping) else []
+            raise TwitchRefused(200, ": ".join(told) or "-")
+        return str(sent.get("message_id") or "")
+
+    async def delete(self, message: str) -> None:
+        """Delete a chat message that the bot wrote; one that is gone already is fine.
+
+        The bot has to be a moderator, and not the channel itself (Twitch API reference, "Delete Chat Messages").
+        """
+        try:
+            await self._wire.delete_chat_message(self._channel.id, self._bot.id, BOT, message)
+        except TwitchRefused as refused:
+            if refused.status != 404:
+                raise
 
     async def rewards(self) -> list[Mapping[str, Any]]:
         """Return the channel-point rewards that this app made, as Twitch gives them.
@@ -229,6 +233,14 @@ class TwitchHelix:
             return made
         raise TwitchBusy(text("twitch_login.not_twitch", status=200))
 
+    async def redemptions(self, reward: str) -> list[Mapping[str, Any]]:
+        """Return what viewers redeemed of a reward and nobody has settled, oldest first, as Twitch gives it.
+
+        Our own request: TwitchIO's call wants a model of the reward, and writes ``First`` where Twitch wants ``first``.
+        """
+        asked = {"broadcaster_id": self._channel.id, "reward_id": reward, "status": "UNFULFILLED", "first": 50}
+        return [*await self._pages(f"{_REWARDS}/redemptions", asked, CHANNEL)]
+
     async def settle(self, reward: str, redemption: str, *, fulfilled: bool) -> None:
         """Fulfil a redemption, or give the points back."""
         await self._wire.patch_custom_reward_redemption(
@@ -246,6 +258,20 @@ class TwitchHelix:
         """
         route = Route("GET", "streams", params={"user_id": self._channel.id}, token_for=BOT)
         return bool(_data(await self._wire.request_json(route)))
+
+    async def _pages(self, path: str, params: Mapping[str, Any], who: Who) -> list[dict[str, Any]]:
+        """Return all that Twitch lists."""
+        found: list[dict[str, Any]] = []
+        after: dict[str, str] = {}
+        for _ in range(MAX_PAGES):
+            said = await self._wire.request_json(Route("GET", path, params={**params, **after}, token_for=who))
+            found += _data(said)
+            page = said.get("pagination")
+            cursor = page.get("cursor") if isinstance(page, Mapping) else None
+            if not cursor:
+                break
+            after = {"after": str(cursor)}
+        return found
 
 
 def _data(said: Any) -> list[dict[str, Any]]:

@@ -31,6 +31,8 @@ WAIT_S = 20.0
 
 BOT_SCOPES = ("user:read:chat", "user:write:chat")
 """What the account that reads and writes needs."""
+DELETE_SCOPE = "moderator:manage:chat_messages"
+"""What lets an account of her own, if it moderates the channel, delete what she wrote there."""
 CHANNEL_SCOPES = (
     "moderator:read:followers",
     "channel:read:subscriptions",
@@ -228,7 +230,7 @@ class Login:
         return tokens
 
     def _lose(self, reason: str) -> LoginLost:
-        self._lost = reason
+        self._lost, self.scopes = reason, frozenset()
         self._tell()
         return LoginLost(self.who, reason)
 

@@ -58,11 +58,12 @@ class Regulars:
         """Write the book anew if somebody came or went; it takes some milliseconds."""
         if self._is_saved:
             return
+        self._is_saved = True  # now, and not when it is written: somebody may come or go meanwhile
         fresh = self._file.with_suffix(".new")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             fresh.write_text(json.dumps({"since_s": self._since_s, "ids": list(self._ids)}), encoding="utf-8")
             fresh.replace(self._file)
-            self._is_saved = True
         except OSError as error:
+            self._is_saved = False
             log.warning("cannot write %s: %s", self._file.name, error.strerror)

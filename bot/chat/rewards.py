@@ -11,14 +11,14 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.chat.moods import mood_in
+from bot.chat.payload import stamp
 from bot.chat.reward_book import Redemption, RewardBook, RewardKind
+from bot.chat.reward_offers import Offer
 from bot.chat.twitch_words import Helix, LoginLost, TwitchBusy, TwitchRefused
-from bot.config.channel import Rewards as Chosen
 from bot.likeness import remember
 from bot.texts import text
 from bot.vocabulary import Heard, Person
@@ -29,42 +29,18 @@ SCOPE = "channel:manage:redemptions"
 EVENT = "reward"
 PRIORITY = 55
 HEARD = "redemption-"
-TITLE_LIMIT, PROMPT_LIMIT = 45, 200
 TEXT_LIMIT = 500
 MOST_OPEN = 1_000
 REMEMBERED = 500
 BUSY_S, BUSY_MOST_S = 2.0, 120.0
+LOGIN_S = 60.0
+"""How soon a login that was lost, or may not do this, is looked at again."""
+YOUNG_S = 60.0
+"""A redemption that was missed is still answered when it is no older than this; else it is refunded."""
 
 Redeemed = tuple[str, str, str]
 """Reward id, viewer id, and the text without case: what a redemption and its chat line have in common."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A reward as it is made: ``title`` at most 45 characters, ``cost`` in points, ``prompt`` at most 200."""
-
-    kind: RewardKind
-    title: str
-    cost: int
-    prompt: str
-
-
-def offers(chosen: Chosen, name: str) -> list[Offer]:
-    """Return the rewards that the config wants, with our own words where it has none; ``name``: hers."""
-    wanted: list[tuple[RewardKind, int, str]] = [
-        ("answer", chosen.answer_cost, chosen.answer_title),
-        ("mood", chosen.mood_cost, chosen.mood_title),
-    ]
-    return [
-        Offer(
-            kind,
-            (title or text(f"rewards.{kind}_title", name=name))[:TITLE_LIMIT],
-            cost,
-            text(f"rewards.{kind}_prompt", name=name)[:PROMPT_LIMIT],
-        )
-        for kind, cost, title in wanted
-        if cost > 0
-    ]
+_NOBODY: Redeemed = ("", "", "")
 
 
 class Rewards:
@@ -80,8 +56,9 @@ class Rewards:
         mood: Callable[[str], None],
         on_trouble: Callable[[str], None],
         now: Callable[[], float],
+        unix_s: Callable[[], float],
     ) -> None:
-        """``file``: where open redemptions survive; ``on_trouble``: takes a sentence for people.
+        """``file``: where open redemptions survive; ``on_trouble``: takes a sentence for people, empty when it is over.
 
         What the file holds undecided from an earlier run is refunded.
         """
@@ -91,10 +68,13 @@ class Rewards:
         self._mood = mood
         self._on_trouble = on_trouble
         self._now = now
+        self._unix_s = unix_s
         self._book = RewardBook.load(file)
         for redemption in self._book.open.values():
             redemption.fulfilled = bool(redemption.fulfilled)
         self._missing = dict(self._wanted)
+        self._may_not = False
+        self._is_unsure = False
         self._work = asyncio.Event()
         self._seen: OrderedDict[str, Redeemed] = OrderedDict()
         self._lines: OrderedDict[str, Redeemed] = OrderedDict()
@@ -181,20 +161,35 @@ class Rewards:
 
     # ------------------------------------------------------------------ Twitch
 
+    def look_back(self) -> None:
+        """Redemptions may have come in unheard, while she was off or her connection was: find them."""
+        self._is_unsure = True
+        self._work.set()
+
     async def run(self) -> None:
-        """Make the rewards, and settle redemptions as they are decided, for ever. Raises ``LoginLost``."""
+        """Make the rewards, find redemptions that were missed, and settle those that are decided, for ever.
+
+        Raises ``LoginLost`` for the bot's login; the channel's own is waited for.
+        """
         busy_s = BUSY_S
         while True:
             self._work.clear()
             try:
                 await self._settle()
                 await self._make()
+                await self._find()
             except TwitchBusy as busy:
                 await asyncio.sleep(max(busy.retry_after_s, busy_s))
                 busy_s = min(2 * busy_s, BUSY_MOST_S)
+            except LoginLost as lost:
+                if lost.who == "bot":
+                    raise
+                await asyncio.sleep(LOGIN_S)
             else:
                 busy_s = BUSY_S
-                await self._work.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOGIN_S if self._may_not else None):
+                        await self._work.wait()
 
     async def close(self, timeout_s: float = 1.0) -> None:
         """Refund what is undecided, as far as time allows; the rest is settled at the next start. ``run`` has ended."""
@@ -219,6 +214,7 @@ class Rewards:
                 self._on_trouble(text("rewards.not_settled", reason=refused.reason))
             del self._book.open[redemption]
             self._save()
+            remember(self._seen, redemption, self._seen.get(redemption, _NOBODY), REMEMBERED)
         if later is not None:
             raise later
 
@@ -226,9 +222,10 @@ class Rewards:
         """Find the rewards that exist, by id or by title, and make those that do not."""
         if not self._missing:
             return
-        if not self._helix.may("channel", SCOPE):
-            self._missing.clear()
-            self._on_trouble(text("rewards.no_scope"))
+        could_not, self._may_not = self._may_not, not self._helix.may("channel", SCOPE)
+        if self._may_not != could_not:
+            self._on_trouble(text("rewards.no_scope") if self._may_not else "")
+        if self._may_not:
             return
         try:
             existing = {_word(one.get("id")): _word(one.get("title")).casefold() for one in await self._helix.rewards()}
@@ -247,6 +244,38 @@ class Rewards:
             except TwitchRefused as refused:
                 self._on_trouble(text("rewards.not_made", title=offer.title, reason=refused.reason))
             del self._missing[kind]
+
+    async def _find(self) -> None:
+        """Ask Twitch what is open. What is young is answered as if it came now, the rest refunded."""
+        if not self._is_unsure or not self._helix.may("channel", SCOPE):
+            return
+        self._is_unsure = False
+        try:
+            for reward in list(self._book.rewards):
+                for redemption in await self._too_old(reward):
+                    with suppress(TwitchRefused):  # somebody has settled it meanwhile
+                        await self._helix.settle(reward, redemption, fulfilled=False)
+                    remember(self._seen, redemption, _NOBODY, REMEMBERED)
+        except (TwitchBusy, LoginLost):
+            self._is_unsure = True
+            raise
+
+    async def _too_old(self, reward: str) -> list[str]:
+        """Take in what is young of what nobody told her of; return the ids of the others."""
+        old: list[str] = []
+        try:
+            waiting = await self._helix.redemptions(reward)
+        except TwitchRefused:  # the reward was deleted since, and Twitch has given its points back
+            return old
+        for event in waiting:
+            redemption, at = _word(event.get("id")), stamp(event, "redeemed_at")
+            if redemption in self._seen or redemption in self._book.open:
+                continue
+            if at is not None and abs(self._unix_s() - at.timestamp()) <= YOUNG_S:
+                self.redeemed(event)
+            elif redemption:
+                old.append(redemption)
+        return old
 
     async def _made(self, offer: Offer) -> str:
         made = await self._helix.make_reward(offer.title, offer.cost, offer.prompt, wants_text=True)

@@ -11,9 +11,11 @@ import asyncio
 import unicodedata
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Literal
 
+from bot.chat.login import DELETE_SCOPE
 from bot.chat.twitch_words import Helix, LoginLost, TwitchBusy, TwitchRefused
 from bot.likeness import remember
 from bot.texts import text
@@ -52,6 +54,8 @@ class _Message:
     heard: frozenset[str]
     parts: deque[str]
     at_s: float
+    written: list[str] = field(default_factory=list)
+    """The ids of the parts that are in chat."""
 
 
 class TalkBack:
@@ -69,7 +73,11 @@ class TalkBack:
         self._something = asyncio.Event()
         self._sent_at: deque[float] = deque(maxlen=TRUSTED)
         self._texts: OrderedDict[str, float] = OrderedDict()
-        self._writing = ""
+        self._tried: OrderedDict[str, float] = OrderedDict()
+        """Texts that are in chat, or may be: Twitch's answer can get lost."""
+        self._written: OrderedDict[str, frozenset[str]] = OrderedDict()
+        """The ids of her messages, and of what each answers."""
+        self._to_delete: deque[str] = deque()
         self._hold_until = 0.0
         self._busy_s = BUSY_S
         self._is_trusted = False
@@ -87,8 +95,7 @@ class TalkBack:
 
     def wrote(self, original: str) -> bool:
         """Whether a message from her account is one of hers, and not of the person who uses the account too."""
-        key = original.strip().casefold()
-        return key == self._writing or self._texts.get(key, -ECHO_S) > self._now() - ECHO_S
+        return self._tried.get(original.strip().casefold(), -ECHO_S) > self._now() - ECHO_S
 
     def said(self, cue: Cue, spoken: Spoken) -> None:
         """A reply has ended: write what was heard of it, if anybody wants to read it."""
@@ -109,23 +116,51 @@ class TalkBack:
         self._something.set()
 
     def withdraw(self, heard_ids: Iterable[str]) -> None:
-        """A moderator took these messages back: nothing more is written about them."""
-        for heard_id in heard_ids:
+        """A moderator took these messages back: nothing more is written about them, and what was written goes.
+
+        The id of one of her own messages stands for the rest of that answer.
+        """
+        gone = frozenset(heard_ids)
+        for heard_id in gone:
             remember(self._withdrawn, heard_id, None, REMEMBERED)
-            for message in [m for m in self._waiting if heard_id in m.heard]:
-                self._drop(message, "withdrawn")
+            self._written.pop(heard_id, None)
+        for message in [m for m in self._waiting if not gone.isdisjoint([*m.heard, *m.written])]:
+            self._drop(message, "withdrawn")
+        self._take_down([message for message, heard in self._written.items() if not gone.isdisjoint(heard)])
+
+    def cleared(self) -> None:
+        """A moderator cleared the whole chat, and with it what she wrote."""
+        self._written.clear()
+
+    def _take_down(self, messages: Sequence[str]) -> None:
+        for message in messages:
+            del self._written[message]
+        if not messages:
+            return
+        if self._helix.bot.id == self._helix.channel.id:
+            self._on_drop("left", text("talk_back.left_own"))
+        elif not self._helix.may("bot", DELETE_SCOPE):
+            self._on_drop("left", text("talk_back.left_no_scope"))
+        else:
+            self._to_delete += messages
+            self._something.set()
 
     async def run(self) -> None:
-        """Send what waits, for ever. Raises ``LoginLost``."""
+        """Send what waits, and delete what is to go, for ever. Raises ``LoginLost``."""
+        self._is_lost = False
         while True:
             self._something.clear()
             now = self._now()
             for message in [m for m in self._waiting if m.at_s < now - STALE_S]:
                 self._drop(message, "stale")
-            if not self._waiting:
+            if not self._waiting and not self._to_delete:
                 await self._something.wait()
-            elif (pause_s := self._pause_s(now)) > 0:
-                await asyncio.sleep(pause_s)
+            elif (pause_s := self._hold_until - now if self._to_delete else self._pause_s(now)) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._something.wait()
+            elif self._to_delete:
+                await self._delete(self._to_delete[0])
             else:
                 await self._send(self._waiting[0])
 
@@ -147,14 +182,13 @@ class TalkBack:
         if self._texts.get(part.casefold(), -WINDOW_S) > self._now() - WINDOW_S:
             self._drop(message, "repeated")
             return
-        self._writing = part.casefold()
+        remember(self._tried, part.casefold(), self._now(), REMEMBERED)
         try:
-            await self._helix.send(part)
+            written = await self._helix.send(part)
         except TwitchRefused as refused:
             self._drop(message, "refused", refused.reason)
         except TwitchBusy as busy:
-            self._hold_until = self._now() + max(busy.retry_after_s, self._busy_s)
-            self._busy_s = min(2 * self._busy_s, BUSY_MOST_S)
+            self._hold(busy)
         except LoginLost:
             self._is_lost = True
             for one in list(self._waiting):
@@ -165,11 +199,32 @@ class TalkBack:
             self._busy_s = BUSY_S
             remember(self._texts, part.casefold(), self._now(), REMEMBERED)
             message.parts.popleft()
-            if not message.parts and message in self._waiting:
-                self._waiting.remove(message)
+            self._is_in_chat(message, written)
         finally:
-            self._writing = ""
             self._sent_at.append(self._now())  # Twitch has counted it by now, also where it took it for nothing
+
+    def _is_in_chat(self, message: _Message, written: str) -> None:
+        if written:
+            message.written.append(written)
+            remember(self._written, written, message.heard, REMEMBERED)
+            if not message.heard.isdisjoint(self._withdrawn):
+                self._take_down([written])
+        if not message.parts and message in self._waiting:
+            self._waiting.remove(message)
+
+    async def _delete(self, written: str) -> None:
+        try:
+            await self._helix.delete(written)
+        except TwitchRefused as refused:
+            self._on_drop("left", text("talk_back.left", reason=refused.reason))
+        except TwitchBusy as busy:
+            self._hold(busy)
+            return
+        self._to_delete.popleft()
+
+    def _hold(self, busy: TwitchBusy) -> None:
+        self._hold_until = self._now() + max(busy.retry_after_s, self._busy_s)
+        self._busy_s = min(2 * self._busy_s, BUSY_MOST_S)
 
     def _drop(self, message: _Message, reason: str, detail: str = "") -> None:
         if message in self._waiting:

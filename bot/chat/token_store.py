@@ -27,6 +27,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from bot import redaction
 from bot.chat.twitch_words import Who
 from bot.texts import text
 
@@ -101,12 +102,15 @@ class TokenStore:
                 raise StoreError(text("twitch_login.keyring"))
             record = _as_record(kept)
         try:
-            return Tokens(*(str(record[field]) for field in Tokens.__slots__))
+            tokens = Tokens(*(str(record[field]) for field in Tokens.__slots__))
         except KeyError:
             return None
+        redaction.know((tokens.access, tokens.refresh))
+        return tokens
 
     def write(self, who: Who, tokens: Tokens) -> None:
         """Keep a login: when this returns, it is on the disk or in the keyring. Raises ``StoreError``."""
+        redaction.know((tokens.access, tokens.refresh))
         content = json.dumps(asdict(tokens))
         try:
             with self.lock:

@@ -7,72 +7,42 @@ a connection in seconds, a login as soon as somebody has signed in again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol
 
 from bot.chat.channel import Channel, Line
 from bot.chat.event_policy import EventPolicy
 from bot.chat.events import ChannelEvents
-from bot.chat.eventsub import EventSub, SocketState
+from bot.chat.eventsub_races import until_one_fails
 from bot.chat.helix import TwitchHelix
+from bot.chat.house import House, Moderation
 from bot.chat.irc import AnonymousReader
 from bot.chat.regulars import Regulars
-from bot.chat.rewards import Rewards, offers
+from bot.chat.reward_offers import offers
+from bot.chat.rewards import Rewards
 from bot.chat.talk_back import SILENCED, TalkBack
 from bot.chat.token_store import TokenStore
-from bot.chat.twitch_words import LoginLost, TwitchBusy, TwitchRefused, Wanted, Who
+from bot.chat.twitch_listening import Listening
+from bot.chat.twitch_words import LoginLost, TwitchBusy, TwitchRefused
 from bot.chat.viewer_commands import ViewerCommands
-from bot.chat.wanted import not_heard, subscriptions
 from bot.config.settings import Settings
 from bot.inbox import KNOWN_BOTS
 from bot.texts import text
-from bot.vocabulary import Cue, Health, Heard, Person, Spoken, State, Tell
+from bot.vocabulary import Cue, Health, Heard, Person, Spoken, Tell
+
+log = logging.getLogger(__name__)
 
 AGAIN_S, AGAIN_MOST_S = 2.0, 60.0
+"""Pauses between attempts to sign in; one that held for longer than the longest was no failure."""
 SAVE_S = 60.0
-WHO: tuple[Who, ...] = ("bot", "channel")
-
-
-class House(Protocol):
-    """What a channel gives her."""
-
-    def hear(self, heard: Heard, unfit: str | None = None) -> None:
-        """Take in what was said or done; ``unfit``: why it is not to be answered."""
-        ...
-
-    def control(self, verb: str) -> None:
-        """Obey a verb of the operator's desk."""
-        ...
-
-    def feel(self, expression: str) -> None:
-        """Show a mood."""
-        ...
-
-
-class Moderation(Protocol):
-    """What a channel takes back."""
-
-    def withdraw(self, heard_id: str) -> object:
-        """A message was deleted."""
-        ...
-
-    def withdraw_person(self, person_id: str, name: str = "", for_s: float = ...) -> object:
-        """A person was banned, or wants to be forgotten (``for_s`` 0: what they write next is heard)."""
-        ...
-
-    def allow_person(self, person_id: str) -> object:
-        """A ban was lifted."""
-        ...
-
-    def withdraw_all(self) -> object:
-        """The chat was cleared."""
-        ...
+CLOSE_S = 0.7
+"""How long refunds may hold up the program's end."""
 
 
 class TwitchChannel:
-    """From the first login to the last message. ``start`` it, tell it what became of what was heard, ``close`` it."""
+    """From the first login to the last message. Keep ``run`` running, and tell it what became of what was heard."""
 
     def __init__(
         self,
@@ -114,7 +84,7 @@ class TwitchChannel:
             viewer_cooldown_s=chosen.viewer_cooldown_s,
             bots=KNOWN_BOTS | set(settings.chat.ignored_users),
         )
-        self._missing = ""
+        self._listening: Listening | None = None
 
     async def run(self) -> None:
         """Read the channel until cancelled."""
@@ -122,6 +92,10 @@ class TwitchChannel:
             await self._read_anonymously()
         else:
             await self._stay_signed_in()
+
+    def counters(self) -> dict[str, dict[str, float]]:
+        """Return what her EventSub connections have counted, by their lights (see ``Listening.counters``)."""
+        return self._listening.counters() if self._listening is not None else {}
 
     # ------------------------------------------------------------------ what became of it
 
@@ -162,6 +136,8 @@ class TwitchChannel:
 
     def withdraw_all(self) -> None:
         """A moderator cleared the chat."""
+        if self._talk_back is not None:
+            self._talk_back.cleared()
         self._moderation.withdraw_all()
 
     def ask(self, heard: Heard) -> None:
@@ -219,8 +195,12 @@ class TwitchChannel:
             self._data / "redemptions.json",
             hear=self._house.hear,
             mood=self._house.feel,
-            on_trouble=lambda why: self._report(Health("twitch_rewards", "degraded", why)),
+            on_trouble=lambda why: self._report(Health("twitch_rewards", "degraded" if why else "ok", why)),
             now=self._now,
+            unix_s=time.time,
+        )
+        self._listening = Listening(
+            chosen.eventsub_url, helix, self._report, self.rewards.look_back, self._now, time.time
         )
         if chosen.talk_back != "off":
             self._talk_back = TalkBack(helix, chosen.talk_back, self._unsent, self._now)
@@ -228,25 +208,32 @@ class TwitchChannel:
         try:
             while True:
                 await asyncio.sleep(wait_s)
-                wait_s = min(max(2 * wait_s, AGAIN_S), AGAIN_MOST_S)
-                try:
-                    await helix.start()
-                    wait_s = 0.0
-                    await self._session(helix, self.rewards)
-                except LoginLost as lost:
-                    self._report(Health("twitch", "down", lost.reason, text("twitch.sign_in")))
-                    await helix.login_again()
-                    wait_s = 0.0
-                except TwitchBusy as busy:
-                    self._report(Health("twitch", "down", busy.reason, text("twitch.comes_back")))
-                except TwitchRefused as refused:
-                    self._report(Health("twitch", "down", refused.reason, text("twitch.check_channel")))
+                began_s = self._now()
+                await self._try(helix, self.rewards, self._listening)
+                went_well = self._now() - began_s >= AGAIN_MOST_S
+                wait_s = AGAIN_S if went_well else min(max(2 * wait_s, AGAIN_S), AGAIN_MOST_S)
         finally:
-            await self.rewards.close()
+            await self.rewards.close(CLOSE_S)
             await asyncio.to_thread(self.regulars.save)
             await helix.close()
 
-    async def _session(self, helix: TwitchHelix, rewards: Rewards) -> None:
+    async def _try(self, helix: TwitchHelix, rewards: Rewards, listening: Listening) -> None:
+        """Sign in and stay for as long as it works; then show why it does not."""
+        try:
+            await helix.start()
+            await self._session(helix, rewards, listening)
+        except LoginLost as lost:
+            self._report(Health("twitch", "down", lost.reason, text("twitch.sign_in")))
+            await helix.login_again()
+        except TwitchBusy as busy:
+            self._report(Health("twitch", "down", busy.reason, text("twitch.comes_back")))
+        except TwitchRefused as refused:
+            self._report(Health("twitch", "down", refused.reason, text("twitch.check_channel")))
+        except Exception:
+            log.exception("the channel begins anew")
+            self._report(Health("twitch", "down", text("twitch.stumbled"), text("twitch.begins_anew")))
+
+    async def _session(self, helix: TwitchHelix, rewards: Rewards, listening: Listening) -> None:
         """Everything that runs while the login is valid. Raises ``LoginLost`` or ``TwitchRefused`` when it is not."""
         channel = Channel(
             self._hear,
@@ -260,33 +247,10 @@ class TwitchChannel:
             on_own=self._own_line,
         )
         events = ChannelEvents(channel, self._settings.persona.name, redeemed=rewards.redeemed)
-        wanted, missing = subscriptions(helix.bot, helix.channel, helix.may)
-        self._missing = not_heard(one for one in missing if one.is_basic)
-        work: list[Coroutine[Any, Any, None]] = [helix.run(), rewards.run(), self._save()]
+        work = [helix.run(), rewards.run(), listening.run(events.deliver), self._save()]
         if self._talk_back is not None:
             work.append(self._talk_back.run())
-        for who in WHO:
-            part = [one for one in wanted if one.who == who]
-            if part:
-                work.append(self._listen(who, part, helix, events))
-        await _until_one_fails(work)
-
-    async def _listen(self, who: Who, wanted: list[Wanted], helix: TwitchHelix, events: ChannelEvents) -> None:
-        """Keep one login's connection; without the channel's own she goes on, without the bot's she does not."""
-        states: list[SocketState] = []
-
-        def on_state(state: SocketState) -> None:
-            states[:] = [state]
-            self._light(who, state)
-
-        socket = EventSub(self._settings.twitch.eventsub_url, wanted, helix, events.deliver, on_state, self._now)
-        await socket.run()
-        last = states[0]
-        if who == "bot":
-            if last.state == "login_lost":
-                raise LoginLost(who, last.reason)
-            raise TwitchRefused(403, _listed(kind for kind, _ in last.refused))
-        await asyncio.Event().wait()
+        await until_one_fails(*work)
 
     async def _save(self) -> None:
         while True:
@@ -301,42 +265,3 @@ class TwitchChannel:
 
     def _unsent(self, reason: str, why: str) -> None:
         self._tell({"type": "unsent", "reason": reason, "why": why})
-
-    def _light(self, who: Who, state: SocketState) -> None:
-        part = "twitch" if who == "bot" else "twitch_events"
-        channel = self._settings.twitch.channel
-        if state.state == "stopped":
-            self._report(Health(part, "off"))
-        elif state.state == "connecting":
-            if state.reason:
-                self._report(Health(part, "down", text(f"twitch.{state.reason}"), text("twitch.comes_back")))
-            else:
-                self._report(Health(part, "degraded", text("twitch.connecting")))
-        elif state.state == "login_lost":
-            self._report(Health(part, "down", state.reason, text("twitch.sign_in")))
-        else:
-            lacking = _listed([*state.missing, *(f"{kind} ({why})" for kind, why in state.refused)])
-            said = [text("twitch.lacking", what=lacking)] if lacking else []
-            said += [self._missing] if self._missing and who == "bot" else []
-            if state.outage_s:
-                said.append(text("twitch.outage", seconds=round(state.outage_s)))
-            whole = state.state == "live" and not (self._missing and who == "bot")
-            repair = "" if whole else text("twitch.sign_in")
-            light: State = "ok" if whole else "down" if state.state == "refused" else "degraded"
-            self._report(Health(part, light, " ".join(said), repair, channel))
-
-
-def _listed(what: Iterable[str]) -> str:
-    return ", ".join(what)
-
-
-async def _until_one_fails(work: list[Coroutine[Any, Any, None]]) -> None:
-    """Run all of it; when one raises, end the others and raise the same."""
-    tasks: list[Awaitable[None] | asyncio.Task[None]] = [asyncio.create_task(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            if isinstance(task, asyncio.Task):
-                task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

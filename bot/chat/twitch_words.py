@@ -110,8 +110,15 @@ class Helix(Protocol):
         """Delete one; one that is gone already is fine."""
         ...
 
-    async def send(self, text: str, reply_to: str = "") -> None:
-        """Write one chat message as the bot, at most 500 characters. Raises ``TwitchRefused`` when it is dropped."""
+    async def send(self, text: str, reply_to: str = "") -> str:
+        """Write one chat message as the bot, at most 500 characters; return its id.
+
+        Raises ``TwitchRefused`` when it is dropped.
+        """
+        ...
+
+    async def delete(self, message: str) -> None:
+        """Delete a chat message that the bot wrote; one that is gone already is fine."""
         ...
 
     async def rewards(self) -> list[Mapping[str, Any]]:
@@ -120,6 +127,10 @@ class Helix(Protocol):
 
     async def make_reward(self, title: str, cost: int, prompt: str, *, wants_text: bool) -> Mapping[str, Any]:
         """Create a channel-point reward."""
+        ...
+
+    async def redemptions(self, reward: str) -> list[Mapping[str, Any]]:
+        """Return what viewers redeemed of a reward and nobody has settled, oldest first, as Twitch gives it."""
         ...
 
     async def settle(self, reward: str, redemption: str, *, fulfilled: bool) -> None:

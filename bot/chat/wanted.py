@@ -69,6 +69,7 @@ _TABLE = (
     _Row("channel.subscription.message", "1", "owner", ("channel:read:subscriptions",)),
     _Row("channel.subscription.gift", "1", "owner", ("channel:read:subscriptions",)),
     _Row("channel.cheer", "1", "owner", ("bits:read",)),
+    _Row("channel.bits.use", "1", "owner", ("bits:read",)),
     _Row("channel.poll.end", "1", "owner", ("channel:read:polls", "channel:manage:polls"), "polls"),
     _Row(
         "channel.prediction.end",

@@ -29,6 +29,8 @@ class Acting:
     delivered_chat: list[str]
     _said: OrderedDict[str, tuple[TwitchUser, str, str, TwitchUser]]
     """Chat messages by id: who, text, id and author of the thread's first message."""
+    _gone: set[str]
+    """Messages that were deleted."""
     _held: dict[str, tuple[TwitchUser, Json]]
     _numbers: count[int]
 
@@ -119,8 +121,13 @@ class Acting:
 
     # ------------------------------------------------------------------ moderation
 
+    def author(self, message_id: str) -> TwitchUser | None:
+        """Who wrote a message that is still in chat."""
+        return self._said[message_id][0] if message_id in self._said and message_id not in self._gone else None
+
     async def delete(self, message_id: str, user: TwitchUser) -> int:
         """A moderator deletes one message of this user."""
+        self._gone.add(message_id)
         await self.irc.deleted(self.channel, user, message_id, self._said.get(message_id, (user, ""))[1])
         event = {**self._b, **named("target", user), "message_id": message_id}
         return await self.emit("channel.chat.message_delete", event)

@@ -31,6 +31,10 @@ class Channel(Protocol):
 
     async def chat(self, user: TwitchUser, text: str = "", *, reply: str | None = None) -> str: ...
 
+    def author(self, message_id: str) -> TwitchUser | None: ...
+
+    async def delete(self, message_id: str, user: TwitchUser) -> int: ...
+
 
 class Helix:
     def __init__(self, twitch: Channel) -> None:
@@ -54,6 +58,7 @@ class Helix:
             web.get("/helix/chat/emotes", self.emotes),
             web.get("/helix/chat/emotes/global", self.emotes),
             web.post("/helix/chat/messages", self.send),
+            web.delete("/helix/moderation/chat", self.delete),
         ]
 
     async def users(self, request: web.Request) -> web.Response:
@@ -156,6 +161,30 @@ class Helix:
         if room == self.twitch.channel.id:
             message_id = await self.twitch.chat(user, text, reply=body.get("reply_parent_message_id"))
         return web.json_response({"data": [{"message_id": message_id, "is_sent": True, "drop_reason": None}]})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Nobody deletes the channel's own messages, nor one moderator another's."""
+        token = self.http.token(request)
+        asked = [request.query.get(key, "") for key in ("broadcaster_id", "moderator_id", "message_id")]
+        if not all(asked):
+            raise Refused(400, "Missing required parameter")
+        room, moderator, message = asked
+        if not has_scope(token.scopes, "moderator:manage:chat_messages"):
+            raise Refused(401, "Missing scope: moderator:manage:chat_messages")
+        if token.user is None or token.user.id != moderator:
+            raise Refused(401, "The ID in moderator_id must match the user ID found in the request's OAuth token")
+        moderators = self.twitch.subscriptions.moderators
+        if moderator != room and (room, moderator) not in moderators:
+            raise Refused(403, "The user in moderator_id is not one of the broadcaster's moderators")
+        author = self.twitch.author(message)
+        if author is None:
+            raise Refused(404, "The ID in message_id was not found")
+        if author.id == room:
+            raise Refused(400, "You may not delete the broadcaster's messages")
+        if author.id != moderator and (room, author.id) in moderators:
+            raise Refused(400, "You may not delete another moderator's messages")
+        await self.twitch.delete(message, author)
+        return web.Response(status=204)
 
     def _may_send(self, token: Token, body: Json) -> None:
         if "for_source_only" in body and token.user is not None:

@@ -131,7 +131,12 @@ class Rewards:
             raise Refused(400, "status or id is required")
         found = [r for r in self.redemptions.values() if r["reward"]["id"] == reward.shown["id"]]
         found = [r for r in found if (r["id"] in ids if ids else r["status"].upper() == status)]
-        return web.json_response({"data": [_helix(redemption) for redemption in found], "pagination": {}})
+        first, begin = int(request.query.get("first", 20)), int(request.query.get("after") or 0)
+        if not 1 <= first <= MOST:
+            raise Refused(400, f"first must be 1 to {MOST}")
+        end = begin + first
+        page = {"cursor": str(end)} if end < len(found) else {}
+        return web.json_response({"data": [_helix(one) for one in found[begin:end]], "pagination": page})
 
     async def settle(self, request: web.Request) -> web.Response:
         reward = self._own(self._broadcaster(request, MANAGE), request.query.get("reward_id", ""))

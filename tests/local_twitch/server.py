@@ -61,6 +61,7 @@ class LocalTwitch(Happenings):
         self._numbers = count(1)
         self._said = OrderedDict()
         self._held = {}
+        self._gone = set()
         self.delivered_chat: list[str] = []
         """The ids of chat messages that were delivered, in order: ``event.message_id``, not the notification's."""
         self.is_live = True
