@@ -93,6 +93,20 @@ def test_silence_before_and_within_is_no_speech(script, said):
     assert after > len(silence) * 2 + comma
 
 
+@pytest.mark.parametrize(("seconds", "level_db"), [(0.4, -35.0), (0.25, -28.0)])
+def test_a_breath_before_the_first_word_is_no_speech(strangers, seconds, level_db):
+    for clip in strangers[:6]:
+        breath = np.random.default_rng(1).normal(0, 1, round(seconds * clip.rate_hz)) * np.hanning(
+            round(seconds * clip.rate_hz)
+        )
+        breath *= 32768 * 10 ** (level_db / 20) / np.sqrt((breath**2).mean())
+        pcm = np.concatenate((breath.astype(np.int16), clip.pcm))
+        shapes, words = fit(ScriptReader("es").script(clip.text), pcm, clip.rate_hz, round(0.93 * clip.rate_hz))
+        spoken = seconds + next(at for at, shape in clip.truth if shape)
+        assert words[0].at / clip.rate_hz == pytest.approx(spoken, abs=0.05)
+        assert next(shape.at for shape in shapes if shape.viseme) / clip.rate_hz == pytest.approx(spoken, abs=0.05)
+
+
 def test_how_the_sound_is_cut_does_not_move_what_was_heard_before(said):
     whole = Features(said.rate_hz).feed(said.pcm)
     parts = Features(said.rate_hz)

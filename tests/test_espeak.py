@@ -15,6 +15,7 @@ from bot.voice.espeak_engine import EspeakEngine
 from bot.voice.espeak_library import as_data
 from bot.voice.ipa import visemes
 from bot.voice.polish import Polisher, gain_for, pause_after
+from bot.voice.speller_engine import ScriptReader
 
 RATE_HZ = 22_050
 OPTIONS = {"voice": None, "language": "es", "speed": 1.0}
@@ -93,6 +94,19 @@ def test_words_are_those_of_the_text_in_order(hola):
     assert times == sorted(times)
     assert times[0] == 0
     assert times[-1] < len(hola.pcm) - 0.4 * RATE_HZ
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [
+        "ese. ahí; casa; pan. su si. ese, fin.",
+        "fuego, no hola, fuego, sí… hoy. casa; si…",
+    ],
+)
+def test_no_word_is_lost_between_short_sentences(spanish, spoken):
+    """There espeak-ng's words begin at the space before them."""
+    assert [spoken[start:end] for _, start, end in Clip(spanish, spoken).words] == spoken.split()
+    assert [spoken[start:end] for _, start, end in ScriptReader("es").script(spoken).words] == spoken.split()
 
 
 def test_offsets_of_words_are_characters_beyond_the_first_plane_too(spanish):

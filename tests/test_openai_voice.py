@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 
 from bot.config.settings import Settings
+from bot.supervisor import Board
 from bot.texts import text, use
 from bot.vocabulary import EngineDown, Health, Phrase, Shape, Sound, Word
+from bot.voice import rung
+from bot.voice.captions_only import CaptionsOnly
+from bot.voice.ladder import VoiceLadder
 from bot.voice.openai import OpenAIVoice, build
 from bot.voice.speller import Speller
 from bot.voice.wav_stream import BadSound, Wav
@@ -205,6 +209,38 @@ async def test_a_server_that_is_not_there_and_a_key_that_is_missing(connect: Con
     with pytest.raises(EngineDown) as down:
         await spoken(keyless)
     assert "tts.openai.api_key" in down.value.repair
+
+
+async def test_a_server_that_is_there_later_than_she_is_speaks_from_then_on(
+    server: tuple[Speech, str], connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rung, "BACK_OFF_S", (0.05,))
+    server[0].faults = [404, 404, 404]
+    board, ladders = Board(lambda message: None), list[VoiceLadder]()
+    voice = await connect(on_health=lambda health: [ladder.on_health(voice, health) for ladder in ladders])
+    ladders.append(VoiceLadder([voice, CaptionsOnly()], CaptionsOnly(), board, "es"))
+    await ladders[0].start()
+    async with asyncio.timeout(20):
+        while "voice" not in board.parts or board.parts["voice"].state != "down":
+            await asyncio.sleep(0.01)
+        while board.parts["voice"].state != "ok":
+            await asyncio.sleep(0.01)
+    assert board.parts["voice"].serving == "openai"
+    await ladders[0].close()
+
+
+async def test_a_list_that_cannot_be_had_is_no_failure_of_the_voice(connect: Connect) -> None:
+    voice = await connect(key="sk-another")
+    with pytest.raises(EngineDown):
+        await voice.list_voices()
+    assert voice.health.state == "ok"
+
+
+async def test_a_name_and_a_password_in_the_address_are_never_shown(connect: Connect) -> None:
+    voice = await connect("http://me:open-sesame@127.0.0.1:9/v1", key="")
+    assert not await voice.ready(5)
+    assert "127.0.0.1:9/v1" in voice.health.reason
+    assert "sesame" not in voice.health.reason + voice.health.repair
 
 
 async def test_it_is_ready_once_it_has_spoken(server: tuple[Speech, str], connect: Connect) -> None:

@@ -117,6 +117,34 @@ async def test_what_has_no_letters_is_one_empty_piece(tmp_path):
     assert (sound.last, len(sound.pcm)) == (True, 0)
 
 
+@pytest.mark.parametrize("room", [True, False])
+async def test_a_process_that_leaks_is_replaced_and_breaks_no_phrase_off(tmp_path, monkeypatch, room):
+    monkeypatch.setattr(xtts, "ENGINE", "tests.leaking_xtts:LeakingEngine")
+    monkeypatch.setattr(xtts, "MOST_GROWTH_BYTES", -1)
+    level = Level(tmp_path / "levels.json", "xtts", 24_000)
+    wanted = {"model_dir": str(tmp_path), "room": room}
+    voice = XttsVoice(wanted, tmp_path, level=level, on_health=lambda health: None)
+    await voice.start()
+    try:
+        assert await voice.ready(60)
+        first = voice.pid
+        assert [sound async for sound in voice.speak(Phrase("r", 0, "short"))][-1].last
+        assert [sound async for sound in voice.speak(Phrase("r", 1, "long"))][-1].last
+        await voice._relief
+        assert await voice.ready(60)
+        assert voice.pid != first
+        assert len((tmp_path / "loads").read_text()) == (2 if room else 3)
+        assert [sound async for sound in voice.speak(Phrase("r", 2, "short"))][-1].last
+    finally:
+        await voice.close()
+
+
+@pytest.mark.parametrize(("chosen", "spoken"), [("", "es"), ("pt", "pt")])
+def test_it_speaks_her_language_or_the_one_that_is_chosen(tmp_path, chosen, spoken):
+    voice = build(settings(xtts={"language": chosen}), tmp_path, lambda health: None)
+    assert voice._options["language"] == spoken
+
+
 @needs_xtts
 class TestInItsOwnProcess:
     """The real code of coqui-tts with a tiny model, through the real child process."""

@@ -30,6 +30,8 @@ _SPEECH_DB = 25.0
 """Down to so much under its loudest moment a sound shows the voice's own colour."""
 _QUIET_DB, _PAUSE_COST, _PAUSE_WEIGHT = 30.0, 1.0, 0.3
 """A pause costs the least, and more for every dB above so much under the voice's own level."""
+_BEFORE_COST, _BEFORE_ROWS = 2.2, 80
+"""A pause before the first word costs no more, for so long: a breath or a hiss may be loud. Below 2 words are lost."""
 _FAINTEST_DB = -20.0
 """A voice's level is never taken for lower (dBFS): a room alone is no voice."""
 _PAUSE_ROWS = 3
@@ -164,6 +166,8 @@ class Aligner:
         costs += np.abs(np.subtract.outer(voice[:, 0], self._reading[:, 0])) * _LOUDNESS_WEIGHT
         above = np.maximum(voice[:, :1] + _QUIET_DB, 0)
         costs = np.where(self._pauses, _PAUSE_COST + _PAUSE_WEIGHT * above, costs)
+        early = costs[: max(_BEFORE_ROWS - len(self._steps), 0), 0]
+        np.minimum(early, _BEFORE_COST, out=early)
         for row in costs:
             step = np.zeros(len(row), np.int8)
             if self._steps:

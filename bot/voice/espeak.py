@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from bot.config.settings import Settings
 from bot.texts import text
-from bot.vocabulary import Health, Language, Phrase, Shape, Sound, Word
+from bot.vocabulary import Health, Language
+from bot.voice.child import ChildVoice
 from bot.voice.listing import VoiceInfo
 from bot.worker import Worker
 
@@ -29,8 +27,8 @@ def build(settings: Settings, data: Path, on_health: Callable[[Health], None]) -
     return EspeakVoice(voice, settings.persona.language, tts.speed, tts.pitch, on_health=on_health)
 
 
-class EspeakVoice:
-    """Speaks with a voice of espeak-ng; implements ``vocabulary.Voice``.
+class EspeakVoice(ChildVoice):
+    """Speaks with a voice of espeak-ng, about 100 ms a piece.
 
     ``voice``: such as ``es-419``, ``en-gb`` or, with one of the library's speakers, ``es+f2``; None: a young woman's.
     ``speed``: 1.0 is 175 words a minute. ``pitch``: semitones. An unknown voice shows in ``health``
@@ -50,44 +48,8 @@ class EspeakVoice:
     ) -> None:
         self._language = language
         options = {"voice": voice, "language": language, "speed": speed, "pitch": pitch}
-        self._worker = Worker("espeak", "bot.voice.espeak_engine:EspeakEngine", options, on_health=on_health)
-
-    async def start(self) -> None:
-        """Start the child; returns at once."""
-        await self._worker.start()
-
-    async def ready(self, timeout_s: float) -> bool:
-        """Wait until it can speak."""
-        return await self._worker.ready(timeout_s)
-
-    async def close(self) -> None:
-        """End the child."""
-        await self._worker.close()
-
-    @property
-    def pid(self) -> int | None:
-        """The child's process id; None while there is none."""
-        return self._worker.pid
-
-    @property
-    def health(self) -> Health:
-        """How the child is."""
-        return self._worker.health
-
-    async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
-        """Stream one phrase, about 100 ms a piece. What cannot be pronounced is one empty last piece.
-
-        Raises ``EngineDown``.
-        """
-        async with aclosing(self._ask({"text": phrase.text})) as items:
-            async for header, payload in items:
-                yield Sound(
-                    np.frombuffer(payload, np.dtype("<i2")),
-                    header["rate_hz"],
-                    tuple(Shape(at, viseme) for at, viseme in header["shapes"]),
-                    tuple(Word(at, start, end) for at, start, end in header["words"]),
-                    header["last"],
-                )
+        worker = Worker("espeak", "bot.voice.espeak_engine:EspeakEngine", options, on_health=on_health)
+        super().__init__(worker, FIRST_S, NEXT_S)
 
     async def list_voices(self) -> list[VoiceInfo]:
         """Return all voices; those of her language come first, and with every plain speaker.
@@ -102,9 +64,6 @@ class EspeakVoice:
                 spoken = [*own, *(f"{voice}+{speaker}" for voice in own for speaker in plain), *others]
                 return [VoiceInfo(name, (name.partition("+")[0].partition("-")[0],), _about(name)) for name in spoken]
         return []
-
-    def _ask(self, request: dict[str, Any]) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
-        return self._worker.stream(request, first_s=FIRST_S, next_s=NEXT_S)
 
 
 def _about(name: str) -> str:

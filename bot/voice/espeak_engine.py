@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from bot.texts import text
-from bot.vocabulary import EngineDown, Language
+from bot.vocabulary import EngineDown, Language, Shape, Sound, Word
+from bot.voice.clip import PolishedClip
 from bot.voice.ipa import visemes
-from bot.voice.polish import Polisher, gain_for, pause_after
+from bot.voice.polish import gain_for
+from bot.voice.wire import Item, as_item
 
 try:
     from bot.voice.espeak_library import Event, Library
@@ -39,8 +41,6 @@ _SAMPLES_OF_SPEECH: dict[Language, str] = {
 _GLIDE_S = 0.06
 """The second vowel of a diphthong begins so long after the first, or halfway where the whole is shorter."""
 _CHUNKS_AHEAD = 64
-
-Item = tuple[dict[str, Any], bytes]
 
 
 class EspeakEngine:
@@ -65,26 +65,21 @@ class EspeakEngine:
             PITCH_PER_SEMITONE * options.get("pitch", 0.0)
         )
         self._library.choose(voice, words_per_minute=wpm, pitch=min(max(pitch, 0), HIGHEST_PITCH))
-        self._usual = DEFAULT_VOICES[language].partition("+")[0]
         self._cancelled = threading.Event()
         self._gain = self._measure_gain(_SAMPLES_OF_SPEECH[self._ipa_language])
 
     def run(self, request: dict[str, Any], payload: bytes) -> Iterator[Item]:
-        """Speak ``request["text"]``, or list all voices.
-
-        Items carry int16 sound and ``rate_hz``, ``shapes`` [sample, viseme], ``words`` [sample, start, end], ``last``.
-        """
+        """Speak ``request["text"]`` (see ``bot.voice.wire``), or list all voices."""
         self._cancelled.clear()
         if request.get("list"):
-            voices, variants = self._library.voices(), self._library.variants()
-            yield {"voices": voices, "variants": variants, "usual": self._usual}, b""
+            yield {"voices": self._library.voices(), "variants": self._library.variants()}, b""
             return
         clip = _Clip(request["text"], self._library.rate_hz, self._gain, self._ipa_language)
         for pcm, events in self._chunks(request["text"]):
-            item = clip.add(pcm, events)
-            if item[1]:
-                yield item
-        yield clip.finish()
+            sound = clip.add_chunk(pcm, events)
+            if len(sound.pcm):
+                yield as_item(sound)
+        yield as_item(clip.add(np.zeros(0, np.int16), last=True))
 
     def cancel(self) -> None:
         """Make the ``run`` in progress end within one buffer, under a millisecond."""
@@ -140,73 +135,52 @@ class EspeakEngine:
         raise EngineDown(text("voice.espeak_unknown_voice", voice=voice), repair)
 
 
-class _Clip:
+class _Clip(PolishedClip):
     """One phrase on its way from espeak-ng's samples to ours."""
 
     def __init__(self, spoken: str, rate_hz: int, gain: float, language: Language) -> None:
-        self._rate_hz = rate_hz
+        super().__init__(spoken, rate_hz, gain)
         self._language = language
-        self._polisher = Polisher(rate_hz, gain, pause_after(spoken))
         self._tokens = [match.span() for match in re.finditer(r"\S+", spoken)]
-        self._starts = [start for start, _ in self._tokens]
+        self._ends = [end for _, end in self._tokens]
         self._token = -1
-        self._made = self._made_before = 0
         self._onset = sys.maxsize
         """First sample of speech; before it there are echoes of the clip before, left in the library's filters."""
-        self._viseme = -1
-        self._shapes: list[list[int]] = []
-        self._words: list[list[int]] = []
         self._glide: tuple[int, int, int] | None = None
 
-    def add(self, pcm: bytes, events: list[Event]) -> Item:
+    def add_chunk(self, pcm: bytes, events: list[Event]) -> Sound:
         """Take one buffer and what begins in it."""
-        self._made_before = self._made
-        self._made += len(pcm) // 2
         for event in events:
             if event.ipa is None:
                 self._word(event)
             else:
                 self._phoneme(event.sample, event.ipa)
-        self._glide_until(self._made)
         sound = np.frombuffer(pcm, np.int16).copy()
-        sound[: max(self._onset - self._made_before, 0)] = 0
-        return self._item(self._polisher.feed(sound).tobytes(), last=False)
-
-    def finish(self) -> Item:
-        """Return what was held back, and the pause."""
-        pcm = self._polisher.finish()
-        if self._polisher.skipped is None:
-            self._shapes, self._words = [], []
-        return self._item(pcm.tobytes(), last=True)
-
-    def _item(self, pcm: bytes, *, last: bool) -> Item:
-        header: dict[str, Any] = {"rate_hz": self._rate_hz, "shapes": [], "words": [], "last": last}
-        skipped = self._polisher.skipped
-        if skipped is not None:
-            most = self._polisher.sent if last else self._made
-            for kind, spots in (("shapes", self._shapes), ("words", self._words)):
-                header[kind] = [[min(max(at - skipped, 0), most), *what] for at, *what in spots]
-            self._shapes, self._words = [], []
-        return header, pcm
+        self._glide_until(self.made + len(sound))
+        sound[: max(self._onset - self.made, 0)] = 0
+        return self.add(sound)
 
     def _word(self, event: Event) -> None:
-        """Note a word of ours, which is what stands between two spaces; espeak-ng's may be parts of it."""
-        token = bisect_right(self._starts, event.start) - 1
-        if token > self._token:
+        """Note a word of ours, which is what stands between two spaces.
+
+        espeak-ng's may be parts of it, and may begin at the space before it.
+        """
+        token = bisect_right(self._ends, event.start)
+        if self._token < token < len(self._tokens):
             self._token = token
-            self._words.append([event.sample, *self._tokens[token]])
+            self.note(words=(Word(event.sample, *self._tokens[token]),))
 
     def _phoneme(self, at: int, ipa: str) -> None:
         if self._glide is not None:
             start, _, _ = self._glide
-            self._glide_until(at, max((start + at) // 2, self._made_before))
+            self._glide_until(at, max((start + at) // 2, self.made))
         shapes = visemes(ipa, self._language)
         if any(shapes):
             self._onset = min(self._onset, at)
         for shape in shapes[:1]:
-            self._shape(at, shape)
+            self.note((Shape(at, shape),))
         if len(shapes) > 1:
-            self._glide = (at, at + round(_GLIDE_S * self._rate_hz), shapes[-1])
+            self._glide = (at, at + round(_GLIDE_S * self.rate_hz), shapes[-1])
 
     def _glide_until(self, limit: int, latest: int | None = None) -> None:
         """Begin the second vowel of a diphthong if it is due before ``limit``, at ``latest`` if that is earlier."""
@@ -216,9 +190,4 @@ class _Clip:
         at = due if latest is None else min(due, latest)
         if at < limit:
             self._glide = None
-            self._shape(at, viseme)
-
-    def _shape(self, at: int, viseme: int) -> None:
-        if viseme != self._viseme:
-            self._viseme = viseme
-            self._shapes.append([at, viseme])
+            self.note((Shape(at, viseme),))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
-import wave
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
@@ -24,6 +22,7 @@ from bot.voice.choice import VoiceChoice, chosen, configured, recall, remember
 from bot.voice.listing import VoiceInfo
 from bot.voice.speakable import speakable
 from bot.voices import LiveVoice, build_voice
+from bot.wav import wav_of
 
 LIST_READY_S = 10.0
 """How long an engine may take to start, to be asked for its voices; some can tell them without."""
@@ -230,8 +229,4 @@ def _wav(sounds: list[Sound]) -> bytes:
     pcm = np.concatenate([sound.pcm for sound in sounds]) if sounds else np.zeros(0, np.int16)
     if not pcm.any():
         raise EngineDown(text("voices.empty"))
-    held = io.BytesIO()
-    with wave.open(held, "wb") as file:
-        file.setparams((1, 2, sounds[0].rate_hz, 0, "NONE", ""))
-        file.writeframes(pcm.astype("<i2").tobytes())
-    return held.getvalue()
+    return wav_of(pcm, sounds[0].rate_hz)

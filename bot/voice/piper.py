@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import numpy as np
 
 from bot.config.settings import Settings
 from bot.models import catalogue
 from bot.models.bundles import BUNDLES, Bundle, missing
 from bot.models.words import amount
 from bot.texts import text
-from bot.vocabulary import Health, Language, Phrase, Shape, Sound, Word
+from bot.vocabulary import Health, Language
+from bot.voice.child import ChildVoice
 from bot.voice.listing import VoiceInfo
 from bot.worker import Worker
 
@@ -24,8 +22,8 @@ FIRST_S, NEXT_S = 8.0, 8.0
 SUFFIX = ".onnx"
 
 
-class PiperVoice:
-    """Implements ``vocabulary.Voice``.
+class PiperVoice(ChildVoice):
+    """Streams a phrase a sentence a piece.
 
     ``voice``: a name such as ``es_MX-claude-high``, of one with several speakers ``es_ES-sharvard-medium:F``, or the
     path of a model (``.onnx``). ``models``: the folder of downloaded voices, a folder each. ``speed``: 1.0 is as the
@@ -41,44 +39,8 @@ class PiperVoice:
             voice, _, speaker = voice.partition(":")
             file = models / voice / f"{voice}{SUFFIX}"
         options = {"voice": voice, "model": str(file), "speaker": speaker, "speed": speed}
-        self._worker = Worker("piper", "bot.voice.piper_engine:PiperEngine", options, on_health=on_health)
-
-    async def start(self) -> None:
-        """Start the child; returns at once."""
-        await self._worker.start()
-
-    async def ready(self, timeout_s: float) -> bool:
-        """Wait until it can speak."""
-        return await self._worker.ready(timeout_s)
-
-    async def close(self) -> None:
-        """End the child."""
-        await self._worker.close()
-
-    @property
-    def pid(self) -> int | None:
-        """The child's process id; None while there is none."""
-        return self._worker.pid
-
-    @property
-    def health(self) -> Health:
-        """How the child is."""
-        return self._worker.health
-
-    async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
-        """Stream one phrase, a sentence a piece. What cannot be pronounced is one empty last piece.
-
-        Raises ``EngineDown``.
-        """
-        async with aclosing(self._worker.stream({"text": phrase.text}, first_s=FIRST_S, next_s=NEXT_S)) as items:
-            async for header, payload in items:
-                yield Sound(
-                    np.frombuffer(payload, np.dtype("<i2")),
-                    header["rate_hz"],
-                    tuple(Shape(at, viseme) for at, viseme in header["shapes"]),
-                    tuple(Word(at, start, end) for at, start, end in header["words"]),
-                    header["last"],
-                )
+        worker = Worker("piper", "bot.voice.piper_engine:PiperEngine", options, on_health=on_health)
+        super().__init__(worker, FIRST_S, NEXT_S)
 
     async def list_voices(self) -> list[VoiceInfo]:
         """Return the voices that are here, a speaker each, and then those that can be downloaded."""

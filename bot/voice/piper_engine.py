@@ -7,11 +7,8 @@ lasts is the model's own plan (the output of its Ceil node), so that mouth shape
 from __future__ import annotations
 
 import json
-import re
 import threading
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +16,11 @@ import numpy as np
 
 from bot.mind.llama_engine import physical_cores
 from bot.texts import text
-from bot.vocabulary import EngineDown, Language, Pcm
-from bot.voice.ipa import visemes
-from bot.voice.polish import Polisher, gain_for, pause_after
+from bot.vocabulary import EngineDown, Language, Pcm, Shape, Sound, Word
+from bot.voice.clip import PolishedClip
+from bot.voice.piper_phonemes import shapes_of, word_begins
+from bot.voice.polish import gain_for
+from bot.voice.wire import Item, as_item
 
 try:
     import onnx
@@ -37,13 +36,6 @@ _SAMPLES_OF_SPEECH: dict[Language, str] = {
     "es": "Hola a todos, muchas gracias por venir.",
     "en": "Hello everybody, thank you so much for coming.",
 }
-_STRESS = "ˈˌ"
-NEAR = 1.5
-"""How many sounds a word may begin from where it would begin by its length, to begin after a blank."""
-
-Item = tuple[dict[str, Any], bytes]
-Timed = tuple[int, str]
-"""The sample at which a phoneme begins, and the phoneme."""
 
 
 class PiperEngine:
@@ -68,14 +60,11 @@ class PiperEngine:
         self._gain = self._measure_gain()
 
     def run(self, request: dict[str, Any], payload: bytes) -> Iterator[Item]:
-        """Speak ``request["text"]``, a sentence a piece.
-
-        Items carry int16 sound and ``rate_hz``, ``shapes`` [sample, viseme], ``words`` [sample, start, end], ``last``.
-        """
+        """Speak ``request["text"]``, a sentence a piece (see ``bot.voice.wire``)."""
         self._cancelled.clear()
         spoken: str = request["text"]
         sentences = self._phonemes(spoken)
-        words = self._words(spoken, sentences)
+        words = word_begins(spoken, sentences, self._phonemes)
         clip = _Clip(spoken, self._voice.config.sample_rate, self._gain, self._language, words)
         for phonemes in sentences:
             try:
@@ -84,8 +73,8 @@ class PiperEngine:
                 if self._cancelled.is_set():
                     return
                 raise
-            yield clip.add(phonemes, pcm, lengths)
-        yield clip.finish()
+            yield as_item(clip.add_sentence(phonemes, pcm, lengths))
+        yield as_item(clip.add(np.zeros(0, np.int16), last=True))
 
     def cancel(self) -> None:
         """Make the ``run`` in progress end at the model's next step."""
@@ -97,35 +86,6 @@ class PiperEngine:
         known = self._voice.config.phoneme_id_map
         sentences = self._voice.phonemize(spoken.replace("[[", "((").replace("\0", " "))
         return [sounds for sentence in sentences if (sounds := [phoneme for phoneme in sentence if phoneme in known])]
-
-    def _words(self, spoken: str, sentences: Sequence[Sequence[str]]) -> dict[int, tuple[int, int]]:
-        """Return which of a text's phonemes begin a word of it, with the word's place in the text.
-
-        Piper leaves a blank between words, except where they flow together ("of the"). Where blanks and words are
-        not as many, each word begins at the blank that is nearest to where it would be by how long it is alone.
-        """
-        spans = [match.span() for match in re.finditer(r"\S*\w\S*", spoken)]
-        phonemes = [*chain(*([*sentence, " "] for sentence in sentences))]
-        sounds = [place for place, phoneme in enumerate(phonemes) if _is_sound(phoneme)]
-        groups = [
-            number
-            for number, place in enumerate(sounds)
-            if number == 0 or any(map(_is_break, phonemes[sounds[number - 1] : place]))
-        ]
-        if not (groups and spans):
-            return {}
-        first = groups
-        if len(groups) != len(spans):
-            alone = [sum(map(_is_sound, chain(*self._phonemes(spoken[slice(*span)])))) for span in spans]
-            expected = np.cumsum([0, *alone[:-1]]) * (len(sounds) / max(1, sum(alone)))
-            first = [_nearest(groups, float(at)) for at in expected]
-        begins: dict[int, tuple[int, int]] = {}
-        for number, span in zip(first, spans, strict=True):
-            place = sounds[min(number, len(sounds) - 1)]
-            while place and phonemes[place - 1] in _STRESS:
-                place -= 1
-            begins.setdefault(place, span)
-        return begins
 
     def _say(self, phonemes: list[str]) -> tuple[Pcm, list[int] | None]:
         """Return one sentence's sound, and how many samples each phoneme takes, with what comes before and after.
@@ -171,108 +131,34 @@ class _Session:
         self._options.terminate = True
 
 
-class _Clip:
+class _Clip(PolishedClip):
     """One phrase on its way from Piper's sentences to ours."""
 
     def __init__(
         self, spoken: str, rate_hz: int, gain: float, language: Language, words: dict[int, tuple[int, int]]
     ) -> None:
-        self._rate_hz = rate_hz
+        super().__init__(spoken, rate_hz, gain)
         self._language = language
-        self._words = words
-        self._polisher = Polisher(rate_hz, gain, pause_after(spoken))
-        self._made = 0
+        self._begins = words
         self._phonemes = 0
-        self._viseme = -1
-        self._shapes_due: list[list[int]] = []
-        self._words_due: list[list[int]] = []
 
-    def add(self, phonemes: list[str], pcm: Pcm, lengths: list[int] | None) -> Item:
+    def add_sentence(self, phonemes: list[str], pcm: Pcm, lengths: list[int] | None) -> Sound:
         """Take one sentence; without ``lengths`` its mouth shapes and words are unknown."""
-        if self._made:
-            pcm = np.concatenate((np.zeros(round(self._rate_hz * BETWEEN_SENTENCES_S), np.int16), pcm))
+        if self.made:
+            pcm = np.concatenate((np.zeros(round(self.rate_hz * BETWEEN_SENTENCES_S), np.int16), pcm))
         if lengths is not None:
-            begins = self._made + len(pcm) - sum(lengths) + np.cumsum([0, *lengths])
+            begins = self.made + len(pcm) - sum(lengths) + np.cumsum([0, *lengths])
             timed = [(int(at), phoneme) for at, phoneme in zip(begins, ("^", *phonemes, "$"), strict=False)]
-            for place, (at, _) in enumerate(timed[1:-1], self._phonemes):
-                if place in self._words:
-                    self._words_due.append([at, *self._words[place]])
-            for at, viseme in shapes_of(timed, self._language):
-                if viseme != self._viseme:
-                    self._viseme = viseme
-                    self._shapes_due.append([at, viseme])
+            self.note(
+                (Shape(at, viseme) for at, viseme in shapes_of(timed, self._language)),
+                (
+                    Word(at, *self._begins[place])
+                    for place, (at, _) in enumerate(timed[1:-1], self._phonemes)
+                    if place in self._begins
+                ),
+            )
         self._phonemes += len(phonemes) + 1  # a blank stands between sentences
-        self._made += len(pcm)
-        return self._item(self._polisher.feed(pcm), last=False)
-
-    def finish(self) -> Item:
-        """Return what was held back, and the pause."""
-        return self._item(self._polisher.finish(), last=True)
-
-    def _item(self, pcm: Pcm, *, last: bool) -> Item:
-        header: dict[str, Any] = {"rate_hz": self._rate_hz, "shapes": [], "words": [], "last": last}
-        skipped = self._polisher.skipped
-        if skipped is not None:
-            most = self._polisher.sent if last else self._made
-            for kind, due in (("shapes", self._shapes_due), ("words", self._words_due)):
-                header[kind] = [[min(max(at - skipped, 0), most), *what] for at, *what in due]
-                due.clear()
-        return header, pcm.astype("<i2").tobytes()
-
-
-def shapes_of(timed: Sequence[Timed], language: Language) -> list[tuple[int, int]]:
-    """Return (sample, viseme) for phonemes as Piper spells them, a character each.
-
-    A stress mark belongs to what follows it, a length mark to what it follows; two characters that are one sound in
-    the table of ``bot.voice.ipa``, such as a diphthong, are one shape. Blanks and punctuation are rests.
-    """
-    sounds: list[Timed] = []
-    stressed_at: int | None = None
-    for at, phoneme in timed:
-        if phoneme in _STRESS:
-            stressed_at = at if stressed_at is None else stressed_at
-        elif _is_sound(phoneme):
-            sounds.append((at if stressed_at is None else stressed_at, phoneme))
-            stressed_at = None
-        elif not _is_mark(phoneme):
-            sounds.append((at, ""))
-    shapes: list[tuple[int, int]] = []
-    place = 0
-    while place < len(sounds):
-        at, ipa = sounds[place]
-        place += 1
-        if ipa and place < len(sounds) and (pair := _as_one(ipa, sounds[place][1], language)) is not None:
-            place += 1
-            shapes.append((at, pair))
-        else:
-            shapes += [(at, viseme) for viseme in visemes(ipa, language)[:1]]
-    return shapes
-
-
-def _as_one(first: str, second: str, language: Language) -> int | None:
-    """Return the shape of two characters that are one sound; None: they are two."""
-    together = visemes(first + second, language)
-    apart = visemes(first, language) + visemes(second, language)
-    return together[0] if second and len(together) == 1 and len(apart) == 2 and apart[0] != apart[1] else None
-
-
-def _is_mark(phoneme: str) -> bool:
-    """Return whether it only changes the sound beside it."""
-    return all(unicodedata.category(character) in ("Lm", "Mn", "Sk") for character in phoneme)
-
-
-def _is_sound(phoneme: str) -> bool:
-    return phoneme[0].isalpha() and not _is_mark(phoneme)
-
-
-def _is_break(phoneme: str) -> bool:
-    return not (_is_sound(phoneme) or _is_mark(phoneme))
-
-
-def _nearest(groups: Sequence[int], at: float) -> int:
-    """Return the group that begins near this sound, or else the sound itself."""
-    near = min(groups, key=lambda group: abs(group - at))
-    return near if abs(near - at) <= NEAR else round(at)
+        return self.add(pcm)
 
 
 def _load(name: str, file: Path, session: _Session) -> Model:

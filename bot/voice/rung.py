@@ -112,9 +112,9 @@ class Rung:
             self.work.cancel()
 
     async def _first_rehearsal(self) -> None:
-        if not await self.voice.ready(READY_S):
-            return
         try:
+            if not await self.voice.ready(READY_S):
+                raise EngineDown(self.own.reason or text("voices.silent"), self.own.repair)
             await self._speaks()
         except EngineDown as down:
             self.work = None

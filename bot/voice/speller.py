@@ -10,6 +10,7 @@ import numpy as np
 
 from bot.vocabulary import EngineDown, Health
 from bot.voice.aligner import FEATURES, Script
+from bot.voice.child import Child
 from bot.worker import Worker
 
 SCRIPT_S = 0.5
@@ -19,34 +20,19 @@ NO_SCRIPT = Script(np.zeros((0, FEATURES), np.float32), (), (), ())
 _log = logging.getLogger(__name__)
 
 
-class Speller:
+class Speller(Child):
     """Reads phrases of one language, such as ``es``."""
 
     def __init__(self, language: str, *, on_health: Callable[[Health], None] = lambda health: None) -> None:
-        options = {"language": language}
-        self._worker = Worker("speller", "bot.voice.speller_engine:SpellerEngine", options, on_health=on_health)
-
-    async def start(self) -> None:
-        """Start the child; returns at once."""
-        await self._worker.start()
-
-    async def ready(self, timeout_s: float) -> bool:
-        """Wait until it can read."""
-        return await self._worker.ready(timeout_s)
-
-    async def close(self) -> None:
-        """End the child."""
-        await self._worker.close()
-
-    @property
-    def pid(self) -> int | None:
-        """The child's process id; None while there is none."""
-        return self._worker.pid
+        worker = Worker(
+            "speller", "bot.voice.speller_engine:SpellerEngine", {"language": language}, on_health=on_health
+        )
+        super().__init__(worker, SCRIPT_S, SCRIPT_S)
 
     async def script(self, text: str) -> Script:
         """Return how a phrase is read; an empty script while espeak-ng cannot serve."""
         try:
-            async with aclosing(self._worker.stream({"text": text}, first_s=SCRIPT_S, next_s=SCRIPT_S)) as items:
+            async with aclosing(self._ask({"text": text})) as items:
                 async for header, payload in items:
                     rows = np.frombuffer(payload, np.dtype("<f4")).reshape(-1, FEATURES)
                     shapes = tuple((row, viseme) for row, viseme in header["shapes"])

@@ -19,7 +19,7 @@ try:
 except ImportError as missing:
     raise EngineDown(text("voice.espeak_missing"), text("voice.espeak_missing_repair")) from missing
 
-_READERS = {"en": "en-us", "es": "es-419", "pt": "pt-br", "zh-cn": "cmn"}
+_READERS = {"en": "en-us", "es": "es-419", "pt": "pt-br"}
 """espeak-ng's names of readers where they are not the language's own code."""
 _WORDS_PER_MINUTE = 175
 _PITCH = 60
@@ -82,7 +82,7 @@ class _Draft:
         self._language = language
         self._step = rate_hz * STEP_S
         self._tokens = [match.span() for match in re.finditer(r"\S+", spoken)]
-        self._starts = [start for start, _ in self._tokens]
+        self._ends = [end for _, end in self._tokens]
         self._token = -1
         self._rows = [0]
         self._pauses = [0]
@@ -92,8 +92,8 @@ class _Draft:
     def add(self, event: Event, end: int) -> None:
         """Take what begins with an event and ends at a sample of the reading."""
         if event.ipa is None:
-            token = bisect_right(self._starts, event.start) - 1
-            if token > self._token:
+            token = bisect_right(self._ends, event.start)  # espeak-ng's word may begin at the space before it
+            if self._token < token < len(self._tokens):
                 self._token = token
                 self._pause()
                 self._words.append((len(self._rows), *self._tokens[token]))

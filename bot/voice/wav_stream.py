@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 import numpy as np
@@ -13,10 +14,17 @@ ENDLESS = 0x7FFF0000
 """Servers that stream write a length like this, or 0: they do not know it yet."""
 HEADER_MAX = 64 * 1024
 RATES_HZ = range(8_000, 96_001)
+BARE = ("audio/pcm", "audio/x-pcm", "audio/raw", "application/octet-stream")
+BARE_HZ = 24_000
+"""The rate of bare samples where none is stated. Source: OpenAI API reference, "Create speech"."""
 
 
 class BadSound(Exception):
     """These bytes are no sound that can be read."""
+
+
+class OtherSound(BadSound):
+    """They are sound of a kind, which it names, that cannot be read as it streams."""
 
 
 class Samples:
@@ -98,3 +106,18 @@ class Wav:
         if known is None or not 1 <= channels <= 8 or rate_hz not in RATES_HZ:
             raise BadSound(f"format {kind} of {bits} bits, {channels} channels, {rate_hz} Hz")
         self._kind, self._channels, self.rate_hz = known, channels, rate_hz
+
+
+def decoder_for(content_type: str, beginning: bytes) -> Wav | Samples:
+    """Return who reads an answer, by what it is and not by what was asked for. Raises ``BadSound``."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if beginning.startswith(b"RIFF"[: len(beginning)]):
+        return Wav()
+    if kind in BARE:
+        stated = re.search(r"rate\s*=\s*(\d{4,6})", content_type)
+        rate_hz = int(stated[1]) if stated else BARE_HZ
+        if rate_hz in RATES_HZ:
+            return Samples(rate_hz)
+    if kind.startswith("audio/"):
+        raise OtherSound(kind[:40])
+    raise BadSound("no sound")

@@ -16,18 +16,19 @@ from typing import Any
 import numpy as np
 
 from bot.config.settings import Settings
+from bot.config.speech import XTTS_LANGUAGES
 from bot.models import catalogue
 from bot.texts import text
-from bot.vocabulary import EngineDown, Health, Pcm, Phrase, Shape, Sound, Word
+from bot.vocabulary import EngineDown, Health, Phrase, Sound
+from bot.voice.child import ChildVoice
+from bot.voice.clip import PolishedClip
 from bot.voice.level import Level
 from bot.voice.listing import VoiceInfo
-from bot.voice.polish import Polisher, pause_after
+from bot.voice.wire import as_sound
 from bot.worker import Worker
 
 ENGINE = "bot.voice.xtts_engine:XttsEngine"
 RATE_HZ = 24_000
-LANGUAGES = ("ar", "cs", "de", "en", "es", "fr", "hi", "hu", "it", "ja", "ko", "nl", "pl", "pt", "ru", "tr", "zh-cn")
-"""What XTTS2 speaks. Source: its documentation."""
 LOAD_S = 300.0
 """The libraries need 7 s, and most of a minute where the disk has not read them yet; the model as much again."""
 FIRST_S, NEXT_S = 20.0, 15.0
@@ -38,8 +39,8 @@ MOST_GROWTH_BYTES = 1_500_000_000
 _log = logging.getLogger(__name__)
 
 
-class XttsVoice:
-    """Implements ``vocabulary.Voice``.
+class XttsVoice(ChildVoice):
+    """Speaks in pieces of about a second.
 
     ``options``: see ``xtts_engine.XttsEngine``; ``clones``: the folder of cloned voices; ``level`` makes it as loud as
     all other voices.
@@ -54,44 +55,26 @@ class XttsVoice:
         self._clones = clones
         self._level = level
         self._on_health = on_health
-        self._worker = self._new_worker()
+        super().__init__(self._new_worker(), FIRST_S, NEXT_S)
         self._turn = asyncio.Lock()
         self._first: tuple[int | None, int] = (None, 0)
         """The child's process id, and its memory after its first phrase."""
         self._relief: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Start the child; returns at once."""
-        await self._worker.start()
-
-    async def ready(self, timeout_s: float) -> bool:
-        """Wait until it can speak."""
-        return await self._worker.ready(timeout_s)
 
     async def close(self) -> None:
         """End the child."""
         if self._relief is not None:
             self._relief.cancel()
             await asyncio.wait([self._relief])
-        await self._worker.close()
-
-    @property
-    def pid(self) -> int | None:
-        """The child's process id; None while there is none."""
-        return self._worker.pid
-
-    @property
-    def health(self) -> Health:
-        """How the child is."""
-        return self._worker.health
+        await super().close()
 
     async def list_voices(self) -> list[VoiceInfo]:
         """Return the cloned voices, and the model's own while the child can be asked."""
-        voices = [VoiceInfo(name, LANGUAGES, text("xtts.about_clone")) for name in clones_in(self._clones)]
+        voices = [VoiceInfo(name, XTTS_LANGUAGES, text("xtts.about_clone")) for name in clones_in(self._clones)]
         try:
-            async with aclosing(self._worker.stream({"list": True}, first_s=FIRST_S, next_s=NEXT_S)) as items:
+            async with aclosing(self._ask({"list": True})) as items:
                 async for header, _ in items:
-                    voices += [VoiceInfo(name, LANGUAGES, text("xtts.about_own")) for name in header["speakers"]]
+                    voices += [VoiceInfo(name, XTTS_LANGUAGES, text("xtts.about_own")) for name in header["speakers"]]
         except EngineDown as down:
             if not voices:
                 raise
@@ -99,24 +82,22 @@ class XttsVoice:
         return voices
 
     async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
-        """Stream one phrase, about a second a piece. What has no letter or digit is one empty last piece.
-
-        Raises ``EngineDown``.
-        """
+        """Stream one phrase. What has no letter or digit is one empty last piece. Raises ``EngineDown``."""
         if not any(character.isalnum() for character in phrase.text):
             yield Sound(np.zeros(0, np.int16), RATE_HZ, last=True)
             return
         async with self._turn:
-            clip = _Clip(phrase.text, self._level.gain)
-            items = self._worker.stream({"text": phrase.text}, first_s=FIRST_S, next_s=NEXT_S)
-            async with aclosing(items):
+            clip = PolishedClip(phrase.text, RATE_HZ, self._level.gain)
+            async with aclosing(self._ask({"text": phrase.text})) as items:
                 async for header, payload in items:
-                    sound = clip.add(header, np.frombuffer(payload, np.dtype("<i2")))
-                    if len(sound.pcm) or sound.last:
-                        yield sound
-                    if sound.last:
+                    made = as_sound(header, payload)
+                    clip.note(made.shapes, made.words)
+                    sound = clip.add(made.pcm, last=made.last)
+                    if made.last:
                         self._level.hear(clip.raw)
                         self._watch(header["bytes"])
+                    if len(sound.pcm) or sound.last:
+                        yield sound
 
     def _new_worker(self) -> Worker:
         def heard(health: Health) -> None:
@@ -140,47 +121,16 @@ class XttsVoice:
         await fresh.start()
         try:
             fits = await fresh.ready(LOAD_S)
-            async with self._turn:
+            async with self._turn:  # no phrase may be in progress, and none may begin
                 if fits:
                     self._worker, fresh = fresh, before
                     self._on_health(self.health)
+                else:
+                    await fresh.close()
+                    await before.close()
+                    await before.start()
         finally:
             await fresh.close()
-        if not fits:
-            await before.close()
-            await before.start()
-
-
-class _Clip:
-    """One phrase on its way from the child's sound to ours."""
-
-    def __init__(self, spoken: str, gain: float) -> None:
-        self._polisher = Polisher(RATE_HZ, gain, pause_after(spoken))
-        self._heard: list[Pcm] = []
-        self._shapes: list[Shape] = []
-        self._words: list[Word] = []
-
-    @property
-    def raw(self) -> Pcm:
-        """All the sound as it was made."""
-        return np.concatenate(self._heard)
-
-    def add(self, header: dict[str, Any], pcm: Pcm) -> Sound:
-        """Take one of the child's items."""
-        self._heard.append(pcm)
-        self._shapes += [Shape(at, viseme) for at, viseme in header["shapes"]]
-        self._words += [Word(at, start, end) for at, start, end in header["words"]]
-        last: bool = header["last"]
-        polished = self._polisher.feed(pcm)
-        if last:
-            polished = np.concatenate((polished, self._polisher.finish()))
-        skipped = self._polisher.skipped
-        if skipped is None:
-            return Sound(polished, RATE_HZ, last=last)
-        shapes = tuple(Shape(max(shape.at - skipped, 0), shape.viseme) for shape in self._shapes)
-        words = tuple(Word(max(word.at - skipped, 0), word.start, word.end) for word in self._words)
-        self._shapes, self._words = [], []
-        return Sound(polished, RATE_HZ, shapes, words, last)
 
 
 def clones_in(clones: Path) -> list[str]:
@@ -204,7 +154,7 @@ def build(settings: Settings, data: Path, on_health: Callable[[Health], None]) -
     options = {
         "model_dir": str(model),
         "device": tts.xtts.device,
-        "language": settings.persona.language,
+        "language": tts.xtts.language or settings.persona.language,
         "speed": tts.speed,
         "accepted": tts.xtts.accept_license,
         "sample": str(sample or ""),

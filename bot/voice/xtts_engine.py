@@ -18,8 +18,9 @@ import numpy as np
 
 from bot.mind.llama_engine import physical_cores
 from bot.texts import text
-from bot.vocabulary import EngineDown, Pcm
+from bot.vocabulary import EngineDown, Pcm, Sound
 from bot.voice.aligner import Aligner
+from bot.voice.wire import Item, as_item
 
 if TYPE_CHECKING:
     from bot.voice.speller_engine import ScriptReader
@@ -38,8 +39,6 @@ LETTERS = 180
 CODES_PER_LETTER, CODES_MORE = 6, 80
 """Bounds a sentence that does not find its end (21.5 codes are a second; speech has about 14 letters in that)."""
 WARM_UP = "Hola."
-
-Item = tuple[dict[str, Any], bytes]
 
 
 class _Cancelled(Exception):
@@ -84,8 +83,7 @@ class XttsEngine:
     def run(self, request: dict[str, Any], payload: bytes) -> Iterator[Item]:
         """Speak ``request["text"]``, or list the model's own speakers.
 
-        Items carry int16 sound of 24 kHz, ``shapes`` [sample, viseme], ``words`` [sample, start, end] and ``last``;
-        the last one also ``bytes``, the memory in use.
+        Items are as in ``bot.voice.wire``; the last one has also ``bytes``, the memory in use.
         """
         self._cancelled.clear()
         if request.get("list"):
@@ -107,12 +105,7 @@ class XttsEngine:
 
     def _item(self, pcm: Pcm, aligner: Aligner | None, *, last: bool) -> Item:
         shapes, words = aligner.feed(pcm, last) if aligner else ([], [])
-        header = {
-            "shapes": [[shape.at, shape.viseme] for shape in shapes],
-            "words": [[word.at, word.start, word.end] for word in words],
-            "last": last,
-        }
-        return header, pcm.astype("<i2").tobytes()
+        return as_item(Sound(pcm, RATE_HZ, tuple(shapes), tuple(words), last))
 
     def _sound(self, spoken: str) -> Iterator[Pcm]:
         """Yield the sound in pieces of about a second. Raises ``_Cancelled``."""
