@@ -46,6 +46,8 @@ class Listening:
         a = self._aneeka = aneeka
         self._spoken: OrderedDict[str, tuple[dict[str, float], str]] = OrderedDict()
         self._newest: Heard | None = None
+        self._probable = False
+        """Something was probably said, and neither said nor gone on with since."""
         self.ears, recognisers = build_ears(a.settings, a.board, data)
         a.engines.parts.update(recognisers)
         self._learners = [each for each in recognisers.values() if isinstance(each, LearnsNames)]
@@ -124,23 +126,30 @@ class Listening:
 
     def probably_said(self, text: str) -> None:
         """Begin to think, where nothing else is being said."""
+        self._probable = True
         self._aneeka.thinking.think_ahead(self._cue(text))
 
     def goes_on(self) -> None:
-        """That was not all: forget what was thought, and an answer that nobody has heard yet."""
+        """That was not all: forget what was thought, or what was said already if she has not been heard to answer."""
         a, newest = self._aneeka, self._newest
         a.thinking.think_again()
-        if newest is None:
+        probable, self._probable = self._probable, False
+        if probable or newest is None:
+            return
+        reply = a.reply if a.reply is not None and newest in a.reply.cue.heard else None
+        if reply is not None and "first_audible" in reply.marks:
             return
         a.inbox.take_back(Withdrawal(frozenset((newest.id,))))
-        reply = a.reply
-        if reply is not None and newest in reply.cue.heard and "first_audible" not in reply.marks:
+        if reply is not None:
             a.cut("goes_on")
 
     def said(self, text: str, *, addressed: bool, marks: dict[str, float], served: str) -> None:
         """Hear the operator, and answer what is said to her."""
         a = self._aneeka
+        self._probable = False
         heard = self._newest = a.intake.heard("operator", text)
+        if not addressed:
+            a.memory.overhear(heard)
         remember(self._spoken, heard.id, (marks, served), KEPT)
         a.live.tell({"type": "heard_final", "text": text, "answered": addressed})
         a.intake.hear(heard, None if addressed else "not_addressed")

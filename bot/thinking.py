@@ -42,7 +42,8 @@ class Thinking:
 
     def _prompt(self, cue: Cue) -> Prompt:
         a, now = self._aneeka, self._aneeka.now()
-        situation = Situation(a.inbox.chat_per_min(now), a.inbox.chat_waiting, now - a.intake.last_s)
+        silent_s, overheard = now - a.intake.last_s, a.memory.overheard(now)
+        situation = Situation(a.inbox.chat_per_min(now), a.inbox.chat_waiting, silent_s, overheard)
         prompt = a.prompts.build(cue, a.memory, situation)
         return replace(prompt, max_tokens=a.settings.llm.max_tokens, temperature=a.settings.llm.temperature)
 

@@ -92,6 +92,7 @@ async def test_each_refusal_has_its_reason(monkeypatch: pytest.MonkeyPatch) -> N
     assert await refused(b"") == "empty"
     assert await refused(wav(CHIRP[:0], 48_000)) == "empty"
     assert await refused(b"hello, I am a text file") == "broken"
+    assert await refused(b"\xff") == "broken"
     assert await refused(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n") == "broken"
     assert await refused(b"RIFF\0\0\0\0WAVE") == "broken"
     assert await refused(wav(CHIRP, 1)) == "broken"

@@ -251,3 +251,17 @@ async def test_a_default_that_nobody_asked_for_is_off_while_it_lacks_its_model(t
         assert board.parts["hearing"].state == state
         await ladder.close()
         await parts["hearing"].close()
+
+
+async def test_a_server_with_odd_ideas_of_the_long_form_is_still_understood(tmp_path: Path) -> None:
+    server = Transcriptions(lambda pcm: "hello")
+    openai = {"base_url": await server.start(), "api_key": KEY}
+    ladder, parts = build_ears(
+        Settings(stt={"engine": "openai", "openai": openai}), Board(lambda message: None), tmp_path
+    )
+    server.faults = ['{"text": "hello", "segments": 5}']
+    utterance = ladder.begin(lambda said: None)
+    utterance.feed(spoken("good morning everybody"))
+    assert (await utterance.text_so_far()).text == "hello"
+    await parts["hearing"].close()
+    await server.close()

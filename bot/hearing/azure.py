@@ -53,7 +53,8 @@ class AzureRecogniser:
         self._on_health = on_health
         self._sdk: Any = None
         self._stream: Stream | None = None
-        self._utterance: AzureUtterance | None = None
+        self._utterances: list[AzureUtterance] = []
+        """Those that are not closed: the last one is heard, and the others wait for its end."""
         self._keeper: asyncio.Task[None] | None = None
         self._down: AzureDown | None = AzureDown("permanent", text("worker.not_started"))
         self._failures = 0
@@ -103,13 +104,18 @@ class AzureRecogniser:
                 self._stream.set_names(kept)
 
     def begin(self, on_partial: Callable[[str], None]) -> AzureUtterance:
-        """Begin an utterance; the one before is heard no more."""
+        """Begin an utterance; one that is still open waits until this one is closed, and is heard to its end then."""
         if self._utterance:
-            self._utterance.close()
-        self._utterance = AzureUtterance(self, on_partial)
+            self._utterance.wait()
+        begun = AzureUtterance(self, on_partial)
         if self._stream:
-            self._utterance.origin = self._stream.pushed
-        return self._utterance
+            begun.origin = self._stream.pushed
+        self._utterances.append(begun)
+        return begun
+
+    @property
+    def _utterance(self) -> AzureUtterance | None:
+        return self._utterances[-1] if self._utterances else None
 
     # ------------------------------------------------------------------ what an utterance asks of its line
 
@@ -132,9 +138,13 @@ class AzureRecogniser:
         """Trust the service no more until its next sign of life: it left something without an answer."""
         self._sign_s = -math.inf
 
+    def hears(self, utterance: AzureUtterance) -> bool:
+        """Whether the utterance is the one that is heard."""
+        return utterance is self._utterance
+
     def push(self, utterance: AzureUtterance, pcm: Pcm) -> None:
         """Send sound of the utterance, if it is the one that is heard."""
-        if self._stream and utterance is self._utterance:
+        if self._stream and self.hears(utterance):
             self._stream.push(pcm)
 
     def stalled(self, *, again: bool = False) -> None:
@@ -148,9 +158,11 @@ class AzureRecogniser:
             self._open()
 
     def leave(self, utterance: AzureUtterance) -> None:
-        """It is heard no more."""
-        if utterance is self._utterance:
-            self._utterance = None
+        """It is heard no more; one that waited is, from where it was not understood yet."""
+        heard = self.hears(utterance)
+        self._utterances.remove(utterance)
+        if heard and self._utterance and self._stream:
+            self._go_on(self._stream, self._utterance)
 
     # ------------------------------------------------------------------ the connection
 
@@ -193,8 +205,11 @@ class AzureRecogniser:
             return
         self._stream = stream
         if self._utterance:
-            stream.push(self._utterance.not_final())
+            self._go_on(stream, self._utterance)
         self._turned.set()
+
+    def _go_on(self, stream: Stream, utterance: AzureUtterance) -> None:
+        stream.push(utterance.not_final(stream.pushed))
 
     def _drop_stream(self) -> None:
         self._linked.clear()
@@ -227,8 +242,8 @@ class AzureRecogniser:
 
     def _wake(self) -> None:
         self._turned.set()
-        if self._utterance:
-            self._utterance.sign()
+        for utterance in self._utterances:
+            utterance.sign()
 
     def _fail(self, down: AzureDown) -> None:
         """Give up the connection, and leave the service alone for a while."""

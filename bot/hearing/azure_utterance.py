@@ -46,6 +46,10 @@ class Line(Protocol):
         """Whether the service showed a sign of life lately."""
         ...
 
+    def hears(self, utterance: AzureUtterance) -> bool:
+        """Whether the utterance is the one that is heard; another may have been begun before it was closed."""
+        ...
+
     def push(self, utterance: AzureUtterance, pcm: Pcm) -> None:
         """Send sound of the utterance, if it is the one that is heard."""
         ...
@@ -78,7 +82,7 @@ class AzureUtterance:
         self._voiced = Voiced(RATE_HZ)
         self._finals: list[Said] = []
         self._guess: Said | None = None
-        self._sign_s = -math.inf
+        self._sign_s = _now()
         """When the service last showed that it lives."""
         self._final_s = -math.inf
         self._sign_at = 0
@@ -111,6 +115,12 @@ class AzureUtterance:
         self._length += len(pcm)
         self._line.push(self, pcm)
 
+    def wait(self) -> None:
+        """Another one is heard from now on, until ``not_final`` is asked for: end the phrase, for the service alone."""
+        if self._voiced.end > self._ended_at:
+            self._line.push(self, END)
+        self._changed.set()
+
     def _end(self) -> None:
         """Send silence after what has been said, unless that was done."""
         if self._voiced.end > self._ended_at:
@@ -124,11 +134,11 @@ class AzureUtterance:
             self._voiced.skip(len(NUDGE))
             self._send(NUDGE)
 
-    def not_final(self) -> Pcm:
-        """Return the sound that a new stream must begin with: all that is not understood for good."""
+    def not_final(self, at: int) -> Pcm:
+        """Return the sound that a stream must go on with at this position: all that is not understood for good."""
         sound = np.concatenate(self._sound) if self._sound else np.zeros(0, np.int16)
         self._sound = [sound]
-        self.origin = -self._final_end
+        self.origin = at - self._final_end
         self._ended_s = _now()
         self.sign()
         return sound[self._final_end :]
@@ -179,7 +189,7 @@ class AzureUtterance:
             due_s = (max(self._ended_s, self._sign_s) if linked else self._line.due_s) + patience_s
             self._changed.clear()
             try:
-                async with asyncio.timeout_at(due_s):
+                async with asyncio.timeout_at(due_s if self._line.hears(self) else None):
                     await self._changed.wait()
             except TimeoutError:
                 break
@@ -198,9 +208,10 @@ class AzureUtterance:
     @property
     def _unanswered(self) -> bool:
         """Whether speech goes out, and for long nothing has come back."""
+        if _now() - self._sign_s < STALL_S or self._line.due_s < math.inf or not self._line.hears(self):
+            return False
         since_s = (self._length - self._sign_at) / RATE_HZ
-        linked = self._line.due_s == math.inf
-        return linked and since_s >= STALL_S and self._voiced.seconds_after(self._sign_at) >= STALL_S
+        return since_s >= STALL_S and self._voiced.seconds_after(self._sign_at) >= STALL_S
 
     @property
     def _text(self) -> str:

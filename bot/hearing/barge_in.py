@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from bot.hearing.listener import Listener
 from bot.hearing.take import Take
@@ -14,10 +15,11 @@ HELD_MOST_S = 2.5
 
 
 class BargeIn:
-    """Decides for one take at a time. Not ``enabled``: nothing interrupts her."""
+    """Decides for one take at a time. ``busy``: a reply is under way. Not ``enabled``: nothing interrupts her."""
 
-    def __init__(self, listener: Listener, *, enabled: bool) -> None:
+    def __init__(self, listener: Listener, busy: Callable[[], bool], *, enabled: bool) -> None:
         self._listener = listener
+        self._busy = busy
         self._enabled = enabled
         self._patience: asyncio.TimerHandle | None = None
 
@@ -43,8 +45,11 @@ class BargeIn:
             self._listener.takes_over()
 
     def nothing(self, take: Take) -> None:
-        """It was nothing that should stop her, or nobody knows."""
-        if take.held:
+        """It was nothing that should stop her, or nobody knows.
+
+        A reply that nobody had heard yet was not ended by words, and waits still.
+        """
+        if take.held or (take.taken_over and self._busy()):
             self._decided(take)
             self._listener.murmured()
 

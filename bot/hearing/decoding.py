@@ -58,7 +58,7 @@ def container_of(data: bytes) -> str | None:
     """
     if data[4:8] == b"ftyp":
         return "mp4"
-    if data[:2] and data[0] == 0xFF and data[1] & 0xE0 == 0xE0:
+    if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0:
         return "aac" if data[1] & 0x06 == 0 else "mp3"
     signs = {b"RIFF": "wav", b"\x1aE\xdf\xa3": "matroska", b"OggS": "ogg", b"fLaC": "flac", b"ID3": "mp3"}
     return next((name for sign, name in signs.items() if data.startswith(sign)), None)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,12 +19,13 @@ from bot.hearing.addressed import Addressing
 from bot.hearing.barge_in import BargeIn
 from bot.hearing.echo import LOUD_DB, Echo
 from bot.hearing.endings import sounds_finished
+from bot.hearing.held_key import HeldKey
+from bot.hearing.joining import Joining, Said
+from bot.hearing.judgement import Judgement
 from bot.hearing.listener import Listener
-from bot.hearing.murmurs import is_murmur
 from bot.hearing.silero import BLOCK, BLOCK_S, RATE_HZ, Silero, level_db
 from bot.hearing.take import Ladder, Take
 from bot.hearing.turns import TurnEvent, TurnRules, Turns
-from bot.hearing.words import plain_words
 from bot.vocabulary import Pcm
 
 Mode = Literal["open", "push_to_talk", "off"]
@@ -34,18 +34,6 @@ PRE_ROLL_BLOCKS = round(0.5 / BLOCK_S)
 """Sound from before speech was noticed, so that no first syllable is lost."""
 PRESS_BLOCKS = round(0.3 / BLOCK_S)
 """The same for a key, which people press a little late."""
-WORD_LETTERS = 3
-"""A partial text of fewer letters may become a murmur yet."""
-JOIN_S = 1.5
-"""Who goes on after a shorter pause, before she is heard to answer, has not been understood whole yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    text: str
-    ended_s: float
-    marks: dict[str, float]
-    served: str
 
 
 class Ear:
@@ -74,16 +62,20 @@ class Ear:
         self._hers_db = hers_db
         self._busy = busy
         self._mode = mode
-        self._barge_in = BargeIn(listener, enabled=interrupt)
-        self._murmurs = tuple(murmurs)
+        self._barge_in = BargeIn(listener, busy, enabled=interrupt)
         self._turns = Turns(rules or TurnRules())
         self._echo = Echo()
+        self._judgement = Judgement(addressing, self._echo, murmurs)
+        self._joining = Joining()
         self._silero = silero
         self._rest: Pcm = np.zeros(0, np.int16)
         self._recent: deque[Pcm] = deque(maxlen=PRE_ROLL_BLOCKS)
+        self._unfed = 0
+        """How many of the newest blocks the turn in progress did not get."""
+        self._heard_s = 0.0
+        """When the newest sound was spoken."""
         self._take: Take | None = None
-        self._last = _Said("", -JOIN_S, {}, "")
-        self._she_sounded_s = -JOIN_S
+        self._key = HeldKey(clock, lambda: self._happen(self._turns.release()))
 
     async def start(self) -> None:
         """Load the voice activity model. Raises ``EngineDown``; then only push-to-talk hears."""
@@ -118,7 +110,7 @@ class Ear:
     # ------------------------------------------------------------------ what comes in
 
     def feed(self, pcm: Pcm, at_s: float) -> None:
-        """Take sound at 16 kHz, any number of samples, the last of which was spoken at ``at_s``."""
+        """Take sound at 16 kHz; its last sample was spoken at ``at_s``."""
         if self._mode == "off":
             return
         self._rest = np.concatenate((self._rest, pcm))
@@ -128,50 +120,60 @@ class Ear:
 
     def press(self) -> None:
         """What is said from now on is for her, until ``release``; in every mode but ``off``."""
+        self._key.hold()
         if self._mode == "off" or self._turns.held_open:
             return
         now = self._clock()
-        if self._take is None:
-            self._begin(now, PRESS_BLOCKS)
+        if (take := self._take) is None:
+            take = self._begin(now, PRESS_BLOCKS)
         else:
-            self._resumed(self._take)
+            self._resumed(take)
+            self._feed_recent(take, min(PRESS_BLOCKS, self._unfed))
         self._turns.press(now)
-        if (take := self._take) is not None:
-            take.deliberate = True
-            if self._busy():
-                self._barge_in.begins(take, self._turns.voiced_s)
-                self._barge_in.words(take)
+        take.deliberate = True
+        if self._busy():
+            self._barge_in.begins(take, self._turns.voiced_s)
+            self._barge_in.words(take)
 
     def release(self) -> None:
-        """The turn that ``press`` began is over."""
+        """The turn that ``press`` began is over, as soon as all that was said until now is here."""
         if self._turns.held_open:
-            for event in self._turns.release():
-                self._on(event)
+            self._key.release()
 
     def _block(self, block: Pcm, ends_s: float) -> None:
         self._recent.append(block)
+        self._unfed += 1
+        self._heard_s = ends_s
         level, hers_db = level_db(block), self._hers_db()
         if hers_db > LOUD_DB:
-            self._she_sounded_s = ends_s
+            self._joining.she_sounds(ends_s)
+        if self._mode == "push_to_talk" and not self._turns.held_open:
+            return
         if self._take is not None:
             self._take.feed(block)
-        elif self._mode == "push_to_talk":
-            return
+            self._unfed = 0
         echo = self._echo.explains(level, hers_db)
         likely = self._silero.probability(block) if self._silero is not None else float(self._turns.held_open)
-        events = self._turns.block(0.0 if echo else likely, level, ends_s, over_her=self._busy())
-        for event in events:
-            self._on(event)
+        self._happen(self._turns.block(0.0 if echo else likely, level, ends_s, over_her=self._busy()))
         if self._take is not None:
             self._barge_in.lasts(self._take, self._turns.voiced_s)
+        self._key.heard(ends_s)
+
+    def _feed_recent(self, take: Take, blocks: int) -> None:
+        for block in list(self._recent)[max(0, len(self._recent) - blocks) :]:
+            take.feed(block)
 
     # ------------------------------------------------------------------ a turn's life
+
+    def _happen(self, events: Iterable[TurnEvent]) -> None:
+        for event in events:
+            self._on(event)
 
     def _on(self, event: TurnEvent) -> None:
         if event.kind == "began":
             self._begin(event.at_s, PRE_ROLL_BLOCKS)
         elif (take := self._take) is None:
-            return
+            self._turns.settled()  # it could not be begun
         elif event.kind == "over_her":
             self._barge_in.begins(take, self._turns.voiced_s)
         elif event.kind == "probably_ended":
@@ -179,31 +181,31 @@ class Ear:
         elif event.kind == "resumed":
             self._resumed(take)
         else:
-            take.ended = (event.at_s, self._clock())
+            take.ended = (event.at_s, self._key.released_s or self._clock())
             if not self._turns.voiced_s:  # a key was pressed, and nothing said
                 take.was_nothing()
             take.ask()
             self._settle(take)
 
-    def _begin(self, onset_s: float, pre_roll: int) -> None:
-        take = Take(self._recogniser, onset_s, self._clock, self._partial, self._read)
+    def _begin(self, onset_s: float, pre_roll: int) -> Take:
+        take = self._take = Take(self._recogniser, onset_s, self._clock, self._partial, self._read, self._gone)
         take.maybe_echo = self._echo.possible
-        for block in list(self._recent)[-pre_roll:]:
-            take.feed(block)
-        self._take = take
-        last = self._last
-        if last.text and onset_s - last.ended_s <= JOIN_S and self._she_sounded_s < last.ended_s:
-            take.before = last.text
+        self._feed_recent(take, pre_roll)
+        take.before = self._joining.before(onset_s)
+        if take.before is not None:
             self._listener.goes_on()
         self._listener.speech_began()
+        return take
+
+    def _gone(self) -> None:
+        self._happen(self._turns.stop())
 
     def _partial(self, text: str) -> None:
         take = self._take
         if take is None or not text.strip():
             return
         self._listener.partial(text)
-        letters = sum(len(word) for word in plain_words(text))
-        if take.held and letters >= WORD_LETTERS and not self._is_nothing(take, text):
+        if take.held and self._judgement.already_says(take, text):
             self._barge_in.words(take)
 
     def _resumed(self, take: Take) -> None:
@@ -221,15 +223,14 @@ class Ear:
             self._settle(take)
             return
         said = take.reading.text
-        nothing = self._is_nothing(take, said)
+        nothing = self._judgement.is_nothing(take, said)
         whole = take.whole(said)
         if not nothing:
             self._barge_in.words(take)
-            if self._addressed(take, whole):
+            if self._judgement.is_for_her(take, whole):
                 take.told_probable = True
                 self._listener.probably_said(whole)
-        for event in self._turns.judged(self._clock(), finished=nothing or sounds_finished(whole)):
-            self._on(event)
+        self._happen(self._turns.judged(self._heard_s, finished=nothing or sounds_finished(whole)))
 
     def _settle(self, take: Take) -> None:
         """Hand the turn on if it is over and its text is there."""
@@ -239,52 +240,39 @@ class Ear:
         self._take = None
         self._turns.settled()
         take.close()
-        if self._is_nothing(take, reading.text):
-            if take.maybe_echo and self._echo.is_hers(reading.text, take.began_s):
-                self._echo.mistaken()
-            if take.told_probable:
-                self._listener.goes_on()
-            self._barge_in.nothing(take)
-            if take.before:
-                self._tell(self._last, addressed=True)
+        if self._judgement.is_nothing(take, reading.text):
+            self._judgement.learn(take, reading.text)
+            self._was_nothing(take)
             return
         self._barge_in.words(take)
         marks = {"speech_ended": speech_ended, "turn_ended": turn_ended, "transcript_ready": reading.at_s}
         whole = take.whole(reading.text)
-        self._tell(_Said(whole, speech_ended, marks, reading.served), addressed=self._addressed(take, whole))
+        said = Said(whole, speech_ended, marks, reading.served)
+        self._tell(said, addressed=self._judgement.is_for_her(take, whole))
 
-    def _tell(self, said: _Said, *, addressed: bool) -> None:
-        self._last = said if addressed else replace(said, text="")
+    def _was_nothing(self, take: Take) -> None:
+        """Undo what was begun for it."""
+        if take.told_probable:
+            self._listener.goes_on()
+        self._barge_in.nothing(take)
+        if take.before is not None:
+            self._tell(take.before, addressed=True)
+
+    def _tell(self, said: Said, *, addressed: bool) -> None:
+        self._joining.told(said, addressed=addressed)
         self._listener.said(said.text, addressed=addressed, marks=said.marks, served=said.served)
-
-    def _is_nothing(self, take: Take, text: str) -> bool:
-        """Whether a text says nothing: no words, her own, or a murmur while she spoke."""
-        if not plain_words(text):
-            return True
-        if take.deliberate:
-            return False
-        if take.maybe_echo and self._echo.is_hers(text, take.began_s):
-            return True
-        return take.over_her and is_murmur(text, self._murmurs)
-
-    def _addressed(self, take: Take, text: str) -> bool:
-        return take.deliberate or self.addressing.to_her(text, take.began_s)
 
     def _drop(self) -> None:
         take, self._take = self._take, None
+        self._key.hold()
         self._turns.reset()
         self._rest = np.zeros(0, np.int16)
         self._recent.clear()
         if self._silero is not None:
             self._silero.reset()
-        if take is None:
-            return
-        take.close()
-        if take.told_probable:
-            self._listener.goes_on()
-        self._barge_in.nothing(take)
-        if take.before:
-            self._tell(self._last, addressed=True)
+        if take is not None:
+            take.close()
+            self._was_nothing(take)
 
 
 def build(

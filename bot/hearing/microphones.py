@@ -71,6 +71,8 @@ class Microphones:
         self._open: Microphone | BrowserMicrophone | None = None
         self._release_due: asyncio.TimerHandle | None = None
         self._meter = Meter(tell, speech)
+        self._ill = False
+        """The ear failed at the newest block."""
         self._browser = BrowserMicrophone(self._take, self._light, clock)
         self.choice = recall(audio, self._file)
         self.health = Health(PART, "off")
@@ -159,7 +161,14 @@ class Microphones:
         self._meter.feed(pcm, at_s)
         if self._meter.is_mute != was_mute:
             self._light(self._open.health)
-        self._ear.feed(pcm, at_s)
+        try:
+            self._ear.feed(pcm, at_s)
+        except Exception:  # one block, or one turn, is lost; without this she would be deaf from then on
+            if not self._ill:
+                log.exception("the ear failed")
+            self._ill = True
+        else:
+            self._ill = False
 
     def _light(self, health: Health) -> None:
         if self._open is None:

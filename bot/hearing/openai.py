@@ -9,9 +9,7 @@ form, so that it is asked for once and no more after a refusal.
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import wave
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -22,11 +20,12 @@ import numpy as np
 
 from bot.config.settings import Settings
 from bot.hearing.hallucinations import Piece, is_invented, is_silent
+from bot.openai_server import OpenAIServer, ServerDown, body_of
 from bot.texts import text
-from bot.vocabulary import EngineDown, Health, Pcm, State, Transcript
+from bot.vocabulary import EngineDown, Health, Pcm, Transcript
+from bot.wav import wav_of
 
 RATE_HZ = 16_000
-CONNECT_S = 4.0
 ANSWER_S = 8.0
 """On top of half the sound's own length: a server that needs longer is no help in a conversation."""
 ANSWER_MAX = 2**20
@@ -51,25 +50,32 @@ class OpenAIRecogniser:
         answer_s: float = ANSWER_S,
     ) -> None:
         """``hint``: names that may be said."""
-        self._url = base_url.rstrip("/")
-        self._model = model
-        self._key = api_key
+        self._server = OpenAIServer(
+            "hearing",
+            base_url,
+            model,
+            api_key,
+            words=lambda name, **values: text(f"recognisers.{name}", **values),
+            on_health=on_health,
+        )
         self._language = "" if language == "auto" else language.split("-")[0]
         self._hint = hint
-        self._on_health = on_health
         self._answer_s = answer_s
         self._long_form = True
-        self._session: aiohttp.ClientSession | None = None
-        self.health = Health("hearing", "off")
 
     @property
     def pid(self) -> None:
         """Nothing runs on this machine."""
         return
 
+    @property
+    def health(self) -> Health:
+        """Whether the newest utterance was written down, and if not, why."""
+        return self._server.health
+
     async def start(self) -> None:
         """Nothing to start: connections are opened when they are needed."""
-        self._say("ok")
+        self._server.worked()
 
     async def ready(self, timeout_s: float) -> bool:
         """Have half a second of faint noise written down; ``False``: that failed (``health`` says why)."""
@@ -83,8 +89,7 @@ class OpenAIRecogniser:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session:
-            await self._session.close()
+        await self._server.close()
 
     def begin(self, on_partial: Callable[[str], None]) -> OpenAIUtterance:
         """Begin an utterance; such servers tell nothing before its end."""
@@ -97,41 +102,39 @@ class OpenAIRecogniser:
         seconds = len(pcm) / RATE_HZ
         limit_s = self._answer_s + seconds / 2
         try:
-            async with asyncio.timeout(limit_s):
-                answer = await self._ask(_wav(pcm))
-        except TimeoutError:
-            raise self._down("slow", state="degraded", seconds=f"{limit_s:.0f}") from None
-        except aiohttp.ClientError:
-            raise self._down("unreachable", url=self._url) from None
-        self._say("ok")
+            answer = await self._ask(wav_of(pcm, RATE_HZ), limit_s)
+        except ServerDown as down:
+            self._server.failed(down)
+            raise
+        self._server.worked()
         return _transcript(answer, seconds)
 
-    async def _ask(self, sound: bytes) -> dict[str, Any]:
-        while True:
-            long_form = self._long_form
-            async with self._connection().post(
-                f"{self._url}/audio/transcriptions", data=self._form(sound, long_form), allow_redirects=False
-            ) as response:
-                said = await _body(response)
-                if response.status == HTTPStatus.OK:
-                    return self._object(said)
-                refused = response.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-                if not (refused and long_form):
-                    raise self._refusal(response.status, said)
-                self._long_form = False
-
-    def _connection(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
-                headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            )
-        return self._session
+    async def _ask(self, sound: bytes, limit_s: float) -> dict[str, Any]:
+        """Return the answer's object. Raises ``ServerDown``."""
+        server = self._server
+        url = f"{server.url}/audio/transcriptions"
+        try:
+            async with asyncio.timeout(limit_s):
+                while True:
+                    long_form = self._long_form
+                    form = self._form(sound, long_form)
+                    async with server.session.post(url, data=form, allow_redirects=False) as response:
+                        said = await body_of(response, ANSWER_MAX)
+                    if response.status == HTTPStatus.OK:
+                        return self._object(said)
+                    refused = response.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+                    if not (refused and long_form):
+                        raise server.refusal(response.status, said)
+                    self._long_form = False
+        except aiohttp.ClientError:
+            raise server.fault("unreachable") from None
+        except TimeoutError:
+            raise server.fault("slow", state="degraded", seconds=f"{limit_s:.0f}") from None
 
     def _form(self, sound: bytes, long_form: bool) -> aiohttp.FormData:
         form = aiohttp.FormData()
         form.add_field("file", sound, filename="speech.wav", content_type="audio/wav")
-        form.add_field("model", self._model)
+        form.add_field("model", self._server.model)
         form.add_field("response_format", "verbose_json" if long_form else "json")
         form.add_field("temperature", "0")
         if self._language:
@@ -146,41 +149,8 @@ class OpenAIRecogniser:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
-            raise self._down("garbled", state="degraded", url=self._url)
+            raise self._server.fault("garbled", state="degraded")
         return answer
-
-    def _refusal(self, status: int, said: str) -> EngineDown:
-        match status:
-            case 401 | 403:
-                return self._down("refused", status=status, url=self._url)
-            case 404 | 405 | 301 | 302 | 307 | 308:
-                return self._down("no_route", status=status, url=self._url, model=self._model)
-            case 429:
-                return self._down("busy", state="degraded", status=status)
-            case _:
-                return self._down("failed", state="degraded", status=status, error=self._public(said))
-
-    def _public(self, said: str) -> str:
-        """Return the server's words fit to be shown: short, on one line, without the key."""
-        try:
-            error = json.loads(said)["error"]
-            said = str(error["message"] if isinstance(error, dict) else error)
-        except (ValueError, LookupError, TypeError, RecursionError):
-            pass
-        if self._key:
-            said = said.replace(self._key, "***")
-        return " ".join(said.split())[:200]
-
-    def _down(self, key: str, *, state: State = "down", **values: object) -> EngineDown:
-        down = EngineDown(text(f"recognisers.{key}", **values), text(f"recognisers.{key}_repair", **values))
-        self._say(state, down.reason, down.repair)
-        return down
-
-    def _say(self, state: State, reason: str = "", repair: str = "") -> None:
-        health = Health("hearing", state, reason, repair)
-        if health != self.health:
-            self.health = health
-            self._on_health(health)
 
 
 class OpenAIUtterance:
@@ -225,7 +195,9 @@ def build(settings: Settings, data: Path, on_health: Callable[[Health], None]) -
 def _transcript(answer: dict[str, Any], seconds: float) -> Transcript:
     """Return what an answer says, without what nobody said."""
     language = str(answer.get("language") or "").lower()
-    pieces = [_piece(segment, seconds) for segment in answer.get("segments") or () if isinstance(segment, dict)]
+    segments = answer.get("segments")
+    segments = segments if isinstance(segments, list) else []
+    pieces = [_piece(segment, seconds) for segment in segments if isinstance(segment, dict)]
     if not pieces:
         pieces = [Piece(answer["text"], seconds)]
     said = " ".join(piece.text.strip() for piece in pieces if not is_invented(piece))
@@ -242,19 +214,3 @@ def _piece(segment: dict[str, Any], seconds: float) -> Piece:
     return Piece(
         said if isinstance(said, str) else "", lasted, number("no_speech_prob", 0.0), number("avg_logprob", 0.0)
     )
-
-
-def _wav(pcm: Pcm) -> bytes:
-    sound = io.BytesIO()
-    with wave.open(sound, "wb") as file:
-        file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
-        file.writeframes(pcm.astype("<i2").tobytes())
-    return sound.getvalue()
-
-
-async def _body(response: aiohttp.ClientResponse) -> str:
-    try:
-        said = await response.content.readexactly(ANSWER_MAX)
-    except asyncio.IncompleteReadError as short:
-        said = short.partial
-    return said.decode("utf-8", "replace")

@@ -9,9 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.hearing.joining import Said
 from bot.vocabulary import EngineDown, Pcm, Recogniser
 
 log = logging.getLogger(__name__)
+
+GONE_S = 2.0
+"""A microphone that brings nothing for so long is gone."""
+LOOK_S = 0.5
+"""What came while the program itself stood still has been taken in by then."""
 
 
 class Ladder(Recogniser, Protocol):
@@ -33,7 +39,10 @@ class Reading:
 
 
 class Take:
-    """Feeds one utterance and asks for its text; ``on_reading`` gets every answer that is still wanted."""
+    """Feeds one utterance and asks for its text.
+
+    ``on_reading`` gets every answer that is still wanted; ``on_gone`` is called when no sound comes any more.
+    """
 
     def __init__(
         self,
@@ -42,9 +51,10 @@ class Take:
         clock: Callable[[], float],
         on_partial: Callable[[str], None],
         on_reading: Callable[[], None],
+        on_gone: Callable[[], None],
     ) -> None:
         self.began_s = began_s
-        self.before = ""
+        self.before: Said | None = None
         """What was said just before, and told as if it had been all."""
         self.deliberate = False
         """A key was pressed for it: it is for her, and no murmur."""
@@ -67,11 +77,16 @@ class Take:
         self._recogniser = recogniser
         self._clock = clock
         self._on_reading = on_reading
+        self._on_gone = on_gone
         self._utterance = recogniser.begin(on_partial)
         self._asking: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._fed_s = clock()
+        self._looking = self._loop.call_later(GONE_S, self._look, False)
 
     def feed(self, pcm: Pcm) -> None:
         """Append sound at 16 kHz."""
+        self._fed_s = self._clock()
         self._utterance.feed(pcm)
 
     def ask(self) -> None:
@@ -81,7 +96,7 @@ class Take:
 
     def whole(self, text: str) -> str:
         """Return a text of this take after what it continues."""
-        return f"{self.before} {text}".strip()
+        return f"{self.before.text} {text}".strip() if self.before else text
 
     def was_nothing(self) -> None:
         """Take it as silence: nobody spoke."""
@@ -96,8 +111,17 @@ class Take:
 
     def close(self) -> None:
         """Drop it."""
+        self._looking.cancel()
         self.goes_on()
         self._utterance.close()
+
+    def _look(self, doubted: bool) -> None:
+        quiet = self._clock() - self._fed_s >= GONE_S
+        gone = quiet and doubted
+        doubted = quiet and not gone
+        self._looking = self._loop.call_later(LOOK_S if doubted else GONE_S, self._look, doubted)
+        if gone:
+            self._on_gone()
 
     async def _read(self) -> None:
         said = ""

@@ -115,7 +115,11 @@ class Turns:
     def release(self) -> list[TurnEvent]:
         """End it now."""
         self.held_open = False
-        return [self._end()] if self._state in ("speaking", "pausing") else []
+        return self.stop()
+
+    def stop(self) -> list[TurnEvent]:
+        """No sound comes any more: what was said by then is all, unless a key is held."""
+        return [self._end()] if self._state in ("speaking", "pausing") and not self.held_open else []
 
     # ------------------------------------------------------------------ inside
 

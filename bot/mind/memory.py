@@ -6,6 +6,7 @@ steps (the oldest half at once), and wherever a moderator withdraws something.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from bot.vocabulary import Cue, Heard, Message, Spoken
@@ -13,6 +14,8 @@ from bot.withdrawal import Unwanted, Withdrawal
 
 FULL = 0.75
 """Share of the context that a prompt may take before the oldest half of the history goes."""
+OVERHEARD, OVERHEARD_S = 3, 90.0
+"""So many of the things that her streamer said to others are kept, and for so long."""
 CHARACTERS_A_TOKEN = 3
 """Low estimate for Spanish and English, used while no brain reports a real count."""
 
@@ -33,6 +36,7 @@ class Memory:
         self.turns: list[Turn] = []
         self.remembered = 0
         """Turns ever remembered; it never falls."""
+        self._overheard: deque[Heard] = deque(maxlen=OVERHEARD)
         self._unwanted = Unwanted()
 
     def remember(self, cue: Cue, heard_text: str, spoken: Spoken, expression: str = "") -> None:
@@ -51,11 +55,25 @@ class Memory:
         self.turns.append(Turn(heard_text, cue.heard, said))
         self.remembered += 1
 
+    def overhear(self, heard: Heard) -> None:
+        """Keep what her streamer said to others for a while; it is no part of the history."""
+        self._overheard.append(heard)
+
+    def overheard(self, now: float) -> tuple[Heard, ...]:
+        """Return what was said to others lately, the oldest first."""
+        return tuple(heard for heard in self._overheard if now - heard.at_s <= OVERHEARD_S)
+
     def forget(self, what: Withdrawal) -> int:
-        """Remove every turn that answers something withdrawn or names the person; return how many turns went."""
+        """Remove every turn that answers something withdrawn or names the person, and what was overheard of them.
+
+        Return how much went.
+        """
         self._unwanted.bury(what.ids)
         kept = [t for t in self.turns if not any(map(what.takes, t.sources)) and not what.names_in(t.spoken)]
-        return self._keep(kept)
+        gone = [heard for heard in self._overheard if what.takes(heard) or what.names_in(heard.text)]
+        for heard in gone:
+            self._overheard.remove(heard)
+        return len(gone) + self._keep(kept)
 
     def fit(self, prompt_tokens: int, budget: int) -> bool:
         """After a reply: drop the oldest half if its prompt took too much of ``budget`` tokens; return whether.

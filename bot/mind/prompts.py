@@ -19,6 +19,10 @@ __all__ = ["PromptBook", "PromptError", "Situation"]
 
 MODES: tuple[Mode, ...] = ("operator", "chat_one", "chat_many", "event", "idle")
 """The modes that ask a brain; ``say`` needs none."""
+OVERHEARD_LIMIT = 160
+"""Characters kept of the end of each thing that her streamer said to others: a model reads all of it every time."""
+TALK: frozenset[Mode] = frozenset({"operator", "chat_one", "chat_many"})
+"""The modes in which she is told what her streamer said to others."""
 _OFFERED = ("name", "heard", "users", "event", "chat_per_min", "waiting", "silent_s", "turn")
 
 
@@ -32,6 +36,8 @@ class Situation:
     """Lines that wait for an answer."""
     silent_s: float = 0.0
     """Seconds since anybody said anything."""
+    overheard: tuple[Heard, ...] = ()
+    """What her streamer said to others lately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,13 @@ class PromptBook:
         folder = folder / language
         self._name = name
         self._heard = _load(folder / "heard.md", ("name", "heard"))
+        self._overheard = _load(folder / "overheard.md", ("name", "overheard"))
         self._modes = {mode: _load(folder / f"{mode}.md", _OFFERED) for mode in MODES}
         persona = _load(folder / "persona.md", ("name", "expressions"))
         who = persona.render({"name": name, "expressions": EXPRESSIONS})
         self._persona = Message("system", f"{who}\n\n{secret}".strip())
         for cue in _samples():
-            self.build(cue, Memory(), Situation())
+            self.build(cue, Memory(), Situation(overheard=cue.heard))
 
     def build(self, cue: Cue, memory: Memory, situation: Situation) -> Prompt:
         """Return the prompt for a cue of any mode in ``MODES``. Raises ``PromptError``."""
@@ -77,6 +84,9 @@ class PromptBook:
                 "turn": memory.remembered,
             }
         )
+        if cue.mode in TALK and situation.overheard:
+            lines = [_end_of(heard.text) for heard in situation.overheard]
+            instruction = f"{self._overheard.render({'name': self._name, 'overheard': lines})}\n\n{instruction}"
         asked = Message("user", f"{self.heard_lines(cue)}\n\n{instruction}")
         return Prompt((self._persona, *memory.messages(), asked), cue)
 
@@ -118,6 +128,12 @@ def _line(heard: Heard) -> _Line:
         event=clean_name(heard.event),
         first_timer=bool(person and "first_timer" in person.roles),
     )
+
+
+def _end_of(text: str) -> str:
+    """Return the last words of a text, fit to be quoted."""
+    said = clean_text(text, OPERATOR_LIMIT)
+    return said if len(said) <= OVERHEARD_LIMIT else f"… {said[-OVERHEARD_LIMIT:].partition(' ')[2]}"
 
 
 def _samples() -> list[Cue]:

@@ -7,7 +7,6 @@ order makes other words. ``hears`` may be any real recogniser instead.
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from tests.local_azure.stt_wishes import RATE_HZ, STREAM, Wanted, check_continuation, check_riff, read_context
 from tests.local_azure.usp import BAD_REQUEST, INTERNAL, QUOTA, Connection, Frame, Refused, text_frame
 
-RATE_HZ = 16_000
 TICKS = 10_000_000 // RATE_HZ
 """Of 100 ns, a sample."""
 FRAME = RATE_HZ // 100
@@ -28,10 +27,6 @@ STARTS = 6
 """Frames of speech that are a beginning."""
 HYPOTHESIS = 20
 """Frames of sound from one hypothesis to the next."""
-SILENCE_MS = 650
-MOST_NAMES = 500
-LOCALE = re.compile(r"[a-z]{2,3}-[A-Z]{2}")
-MODES = ("INTERACTIVE", "CONVERSATION", "DICTATION")
 END = {"RecognitionStatus": "EndOfDictation", "DisplayText": ""}
 
 Sound = npt.NDArray[np.int16]
@@ -79,18 +74,6 @@ def _tone_hz(index: int) -> float:
     return 300.0 + 100.0 * index
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a turn asks for."""
-
-    silence_ms: int
-    initial_silence_ms: int
-    detailed: bool
-    languages: tuple[str, ...]
-    names: tuple[str, ...]
-    detect: bool
-
-
 @dataclass
 class Recognition:
     """The service. ``final_s``: how long it thinks about a phrase; ``speaks``: the language that it detects.
@@ -112,6 +95,10 @@ class Recognition:
     refused: list[str] = field(default_factory=list)
     ended: int = 0
     """Turns that the client ended."""
+    ids: set[str] = field(default_factory=set)
+    """The request ids of all turns."""
+    tags: set[str] = field(default_factory=set)
+    """The service tags of all turns."""
 
     path = "/stt/speech/universal/v2"
 
@@ -124,8 +111,12 @@ class Recognition:
                 if frame.path == "speech.context":
                     if turn and not turn.over:
                         raise Refused(BAD_REQUEST, "another turn is in progress")
+                    if frame.request_id in self.ids:
+                        raise Refused(BAD_REQUEST, "a turn has a request id of its own")
+                    self.ids.add(frame.request_id)
                     self.contexts.append(frame.json())
-                    self.wanted.append(read_context(frame.json()))
+                    self.wanted.append(read_context(frame))
+                    check_continuation(frame.json(), self.tags)
                     turn = Turn(self, connection, frame.request_id, self.wanted[-1], next(self.at_turn, None))
                 elif frame.path == "audio":
                     if turn is None or turn.id != frame.request_id:
@@ -167,13 +158,13 @@ class Turn:
         """Take the next piece of sound. Raises ``Refused``."""
         if self.over:
             raise Refused(BAD_REQUEST, "audio after the end of the stream")
-        if frame.headers.get("x-streamid") != "1" or not isinstance(frame.body, bytes):
+        if frame.headers.get("x-streamid") != STREAM or not isinstance(frame.body, bytes):
             raise Refused(BAD_REQUEST, "audio is binary and has an X-StreamId")
         if not self._began:
             self._began = True
             check_riff(frame.body)
             await self._meet("internal", "quota", "bad_request", "abort", "stall")
-            await self._send_raw(lambda: self._connection.start_turn(self.id))
+            await self._send_raw(self._start)
             return
         if len(frame.body) % 2:
             raise Refused(BAD_REQUEST, "half a sample")
@@ -187,6 +178,9 @@ class Turn:
             piece, self._rest = self._rest[:FRAME], self._rest[FRAME:]
             await self._look(piece)
             self._frame += 1
+
+    async def _start(self) -> None:
+        self._service.tags.add(await self._connection.start_turn(self.id))
 
     async def _look(self, piece: Sound) -> None:
         loud = bool(np.sqrt((piece.astype(float) ** 2).mean()) > LOUD)
@@ -307,40 +301,3 @@ class Turn:
     async def _send_raw(self, send: Callable[[], Any]) -> None:
         if not self._mute:
             await send()
-
-
-def check_riff(head: bytes) -> None:
-    """Check the first frame of a stream: a RIFF header for 16 kHz, 16 bits, mono. Raises ``Refused``."""
-    good = len(head) == 44 and head[:4] == b"RIFF" and head[8:16] == b"WAVEfmt " and head[36:40] == b"data"
-    numbers = [int.from_bytes(head[a:b], "little") for a, b in ((20, 22), (22, 24), (24, 28), (32, 34), (34, 36))]
-    if not good or numbers != [1, 1, RATE_HZ, 2, 16]:
-        raise Refused(BAD_REQUEST, "the sound must begin with a RIFF header of 16 kHz, 16 bits, mono")
-
-
-def read_context(body: dict[str, Any]) -> Wanted:
-    """Return what a turn asks for. Raises ``Refused`` for what the service does not take."""
-    detection = body.get("phraseDetection", {})
-    mode = str(detection.get("mode", "")).upper()
-    if mode not in MODES:
-        raise Refused(BAD_REQUEST, f"phraseDetection.mode must be one of {MODES}, not {mode!r}")
-    segmentation = detection.get(mode, {}).get("segmentation", {})
-    silence_ms = int(segmentation.get("segmentationSilenceTimeoutMs", SILENCE_MS))
-    if not 100 <= silence_ms <= 5000:
-        raise Refused(BAD_REQUEST, "segmentationSilenceTimeoutMs must be from 100 to 5000")
-    names = [item["Text"] for group in body.get("dgi", {}).get("Groups", ()) for item in group.get("Items", ())]
-    if len(names) > MOST_NAMES or not all(isinstance(name, str) and name for name in names):
-        raise Refused(BAD_REQUEST, f"dgi: at most {MOST_NAMES} phrases, none of them empty")
-    detect = body.get("languageId")
-    languages = list(detect.get("languages", ())) if detect else [detection.get("language", "")]
-    most = 10 if detect and detect.get("mode") == "DetectContinuous" else 4
-    kinds = {language.partition("-")[0] for language in languages}
-    if not (0 < len(languages) <= most and len(kinds) == len(languages) and all(map(LOCALE.fullmatch, languages))):
-        raise Refused(BAD_REQUEST, f"languages must be locales, one a language, at most {most}: {languages}")
-    return Wanted(
-        silence_ms=silence_ms,
-        initial_silence_ms=int(detection.get("initialSilenceTimeout", 0)),
-        detailed=str(body.get("phraseOutput", {}).get("format", "")).lower() == "detailed",
-        languages=tuple(languages),
-        names=tuple(names),
-        detect=bool(detect),
-    )
