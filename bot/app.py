@@ -120,7 +120,8 @@ class Aneeka:
             self.desk.page_hello, lambda: self.stage.snapshot(), sound=settings.stage.sound in ("auto", "browser")
         )
         tokens = load_tokens(data, settings.studio.token.get_secret_value())
-        self.guard = Guard(settings.studio.host, tokens, self.board.report, self.now)
+        panic_key = settings.safety.panic_hotkey
+        self.guard = Guard(settings.studio.host, tokens, self.board.report, self.now, panic_key)
         self.browser = BrowserOutput(self.pages, self.guard.clock)
         self.outputs = Outputs(
             settings.stage.sound,

@@ -134,6 +134,7 @@ class Desk:
             "turns": a.reporter.turns,
             "turns_cut": a.reporter.turns_cut,
             "phrases_blocked": a.reporter.phrases_blocked,
+            "twitch": a.twitch.counters() if a.twitch is not None else {},
         }
 
     def state_line(self) -> dict[str, Any]:

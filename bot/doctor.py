@@ -20,6 +20,7 @@ from bot.mind.templates import PromptError
 from bot.models.machine import this_machine
 from bot.models.wheels import engine_health
 from bot.outbound import outbound
+from bot.safety.second_opinion import second_opinion
 from bot.stage.outputs import Outputs
 from bot.supervisor import Board
 from bot.texts import text
@@ -68,6 +69,9 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
         microphone = await microphone_health(settings.audio, data)
         asked = settings.stt.model_fields_set or settings.audio.model_fields_set & {"input", "input_device", "mode"}
         board.report(microphone if asked or microphone.state == "ok" else replace(microphone, state="off"))
+    if opinion := second_opinion(settings, board.report):
+        await opinion.on(text("second_opinion.asked"))
+        await opinion.close()
     waits = [part.ready(READY_S) for part in engines.parts.values()] + [part.ready(BODY_READY_S) for part in shown]
     await asyncio.gather(*waits)
     found = [board.parts[name] for name in sorted(board.parts)]

@@ -135,6 +135,7 @@ class Friend:
                 cutter=PhraseCutter(a.settings.persona.language, name=a.settings.persona.name),
                 gate=self._gate,
                 instead=lambda: filtered_line(a.reporter.phrases_blocked),
+                second_opinion=a.second_opinion.on if a.second_opinion else None,
                 voice=a.engines.voice,
                 stage=self._stage(),
                 tell=lambda message: None,

@@ -32,12 +32,20 @@ READY_S = 10.0
 class Guard:
     """Keeps the guard's process. ``on_panic`` is called for each panic, ``on_moved`` when its address is new."""
 
-    def __init__(self, host: str, tokens: Tokens, report: Callable[[Health], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        host: str,
+        tokens: Tokens,
+        report: Callable[[Health], None],
+        clock: Callable[[], float],
+        panic_key: str = "",
+    ) -> None:
+        """``panic_key``: the name of a key that is panic in every window; empty: none."""
         self.port: int | None = None
         """Where it listens; ``None`` while it does not."""
         self.on_panic: Callable[[], None] = lambda: None
         self.on_moved: Callable[[], None] = lambda: None
-        self._options = {"host": host, "life": secrets.token_hex(4), **asdict(tokens)}
+        self._options = {"host": host, "life": secrets.token_hex(4), "panic_key": panic_key, **asdict(tokens)}
         self._report = report
         self._clock = clock
         self._folder = tempfile.TemporaryDirectory(prefix="aneeka-", ignore_cleanup_errors=True)
@@ -105,6 +113,8 @@ class Guard:
                     elif frame["op"] == "panic":
                         self._panics = frame["panics"]
                         self.on_panic()
+                    elif frame["op"] == "key":
+                        self._report(Health(frame["part"], frame["state"], frame["reason"], frame["repair"]))
                 ended = await self._process.bury()
                 log.warning("the guard ended: %s", ended)
             except (OSError, ValueError, KeyError) as fault:

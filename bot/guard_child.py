@@ -3,7 +3,8 @@
 It does nothing but silence: it sets the flag that the sound card's callback reads, tells the pages over their line to
 it, and tells the program, which learns of it as soon as it can. ``POST /api/control/panic`` is for scripts and stream
 decks, ``WS /api/guard`` for pages: they hear ``{"type": "guard", "life", "panics", "resumed"}`` at each change and the
-studio's own may send ``{"type": "panic"}``. Host, Origin and token are asked for as by the studio.
+studio's own may send ``{"type": "panic"}``. Host, Origin and token are asked for as by the studio. A key of the
+keyboard may be panic too (``bot.panic_key``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import queue
 import signal
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +40,7 @@ class Listener:
         self._life: str = options["life"]
         self._host: str = options["host"]
         self._port: int = options["port"]
+        self._key: str = options["panic_key"]
         self._sink = sink
         self._news: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._pages: set[web.WebSocketResponse] = set()
@@ -64,6 +67,11 @@ class Listener:
         self._news.put({"op": "listening", "port": self._port})
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(source, loop), daemon=True).start()
+        if self._key:
+            from bot.panic_key import panic_key  # last: panic by other ways is ready before
+
+            key = panic_key(self._key, self._panic, lambda health: self._news.put({"op": "key", **asdict(health)}))
+            await key.start()
         await asyncio.Event().wait()
 
     def _panic(self) -> None:

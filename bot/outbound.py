@@ -36,6 +36,8 @@ def _destinations(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "privacy.to_voice", _azure(settings, "tts")
     if "openai" in voices:
         yield "privacy.to_voice", _host(tts.openai.base_url)
+    if settings.safety.second_opinion != "off":
+        yield "privacy.to_second_opinion", _host(settings.safety.second_opinion_url)
     yield from _channel(settings)
     avatar = settings.avatar
     if "vtube_studio" in avatar.outputs:

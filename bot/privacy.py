@@ -7,9 +7,11 @@ Kept only while she is on: her history, what waits, answers that wait for approv
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,8 @@ from bot.withdrawal import Withdrawal, folded_names
 
 if TYPE_CHECKING:
     from bot.app import Aneeka
+
+log = logging.getLogger(__name__)
 
 DAY_S = 24 * 3600.0
 MOST_FOUND = 50
@@ -65,7 +69,8 @@ class Privacy:
         self._between_replies = between_replies
         self._unix_s = unix_s
         self._keep_days = aneeka.settings.recorder.keep_days
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._leaving: dict[str, Person] = {}
+        self._forgetting: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------------ seen
 
@@ -74,7 +79,7 @@ class Privacy:
         viewers = await self._aneeka.recorder.look(_viewers)
         for person in self._present():
             viewers.setdefault(person.id, _Viewer(person.id)).is_called(person.name)
-        if name and name not in viewers and name in self._regulars():
+        if name and name not in viewers and name in self._book:
             viewers[name] = _Viewer(name)
         found = [one for one in viewers.values() if name == one.id or any(_is_in(name, n) for n in one.names)]
         found = sorted(found if name else viewers.values(), key=lambda one: -(one.last_s or 0.0))
@@ -93,7 +98,7 @@ class Privacy:
             "waiting": a.inbox.waiting_of(person_id),
             "held": sum(any(map(what.takes, draft.cue.heard)) for draft in a.hand.approvals.waiting),
             "redemptions": twitch.rewards.redeemed_by(person_id) if twitch and twitch.rewards else 0,
-            "regular": person_id in self._regulars(),
+            "regular": person_id in self._book,
             "blocked": self._is_blocked(person_id),
             "decisions": await a.hand.log.about(person_id),
         }
@@ -111,7 +116,8 @@ class Privacy:
         """
         a, viewer = self._aneeka, await self._viewer(person_id)
         a.moderation.withdraw_person(person_id, next(reversed(viewer.names), ""), for_s=0)
-        await self._forget_the_rest(viewer)
+        self._forget_the_rest(viewer)
+        await self._forgotten_on_disk()
         a.hand.log.note("forget", who)
         if self._is_blocked(person_id):
             await a.hand.unblock(person_id, who)
@@ -120,18 +126,27 @@ class Privacy:
     def forget_soon(self, person: Person) -> None:
         """A viewer wants to be forgotten, and moderation has done so for this session: delete the rest.
 
-        A block stays, with the decision to block: it is the operator's.
+        A block stays, with the decision to block: it is the operator's. However many want it at once, what is on disk
+        is read once for all who wait.
         """
-        task = asyncio.create_task(self._forget_at_their_wish(person))
-        self._jobs.add(task)
-        task.add_done_callback(self._jobs.discard)
+        self._leaving[person.id] = person
+        if self._forgetting is None or self._forgetting.done():
+            self._forgetting = asyncio.create_task(self._forget_who_leaves())
 
-    async def _forget_at_their_wish(self, person: Person) -> None:
-        viewer = await self._viewer(person.id)
-        viewer.is_called(person.name)
-        await self._forget_the_rest(viewer)
+    async def _forget_who_leaves(self) -> None:
+        while self._leaving:
+            people, self._leaving = self._leaving, {}
+            try:
+                kept = await self._aneeka.recorder.look(_viewers)
+                for person in people.values():
+                    viewer = self._known(kept, person.id)
+                    viewer.is_called(person.name)
+                    self._forget_the_rest(viewer)
+                await self._forgotten_on_disk()
+            except OSError as error:
+                log.error("viewers who want to be forgotten are not yet, on disk: %s", error.strerror)
 
-    async def _forget_the_rest(self, viewer: _Viewer) -> None:
+    def _forget_the_rest(self, viewer: _Viewer) -> None:
         """Delete what a ban leaves: old files, other names, books, and the log of decisions unless a block stands."""
         a, what = self._aneeka, _withdrawal(viewer)
         a.recorder.withdraw(what, ever=True)
@@ -139,13 +154,14 @@ class Privacy:
             a.thinking.forget()
         if a.twitch is not None and a.twitch.rewards is not None:
             a.twitch.rewards.forget(viewer.id)
-        regulars = self._regulars()
-        regulars.forget(viewer.id)
+        self._book.forget(viewer.id)
         if not self._is_blocked(viewer.id):
             a.hand.log.forget(viewer.id)
         self._between_replies(lambda: a.inbox.forget(viewer.id))
-        await asyncio.to_thread(regulars.save)
-        await a.recorder.flush()
+
+    async def _forgotten_on_disk(self) -> None:
+        await asyncio.to_thread(self._book.save)
+        await self._aneeka.recorder.flush()
 
     async def expire(self) -> None:
         """Let go of what is older than the config allows, then wait for a day."""
@@ -156,13 +172,16 @@ class Privacy:
 
     async def close(self) -> None:
         """Wait until everybody who asked for it is forgotten."""
-        await asyncio.gather(*self._jobs)
+        if self._forgetting is not None:
+            await self._forgetting
 
     # ------------------------------------------------------------------ where to look
 
     async def _viewer(self, person_id: str) -> _Viewer:
-        found = await self._aneeka.recorder.look(_viewers)
-        viewer = found.get(person_id, _Viewer(person_id))
+        return self._known(await self._aneeka.recorder.look(_viewers), person_id)
+
+    def _known(self, kept: dict[str, _Viewer], person_id: str) -> _Viewer:
+        viewer = kept.get(person_id, _Viewer(person_id))
         for person in self._present():
             if person.id == person_id:
                 viewer.is_called(person.name)
@@ -180,7 +199,8 @@ class Privacy:
         )
         yield from (one.person for one in heard if one.person is not None and one.person.id)
 
-    def _regulars(self) -> Regulars:
+    @cached_property
+    def _book(self) -> Regulars:
         twitch = self._aneeka.twitch
         return twitch.regulars if twitch is not None else Regulars(self._data / "regulars.json", self._unix_s)
 

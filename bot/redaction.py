@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import threading
 from collections.abc import Iterable
 from types import TracebackType
+from urllib.parse import quote, quote_plus
 
 HIDDEN = "•••"
 
@@ -24,18 +26,23 @@ _PATTERNS = (
 
 SHORTEST = 8
 """A shorter secret may be an everyday word, and hiding it everywhere would show what it is."""
-_known: set[str] = set()
+_known: frozenset[str] = frozenset()
+_values = re.compile(r"(?!)")
+"""Every known secret, the longest first: one may begin like another. Threads that log meet the old or the new one."""
 
 
 def know(secrets: Iterable[str]) -> None:
-    """Hide these very values too from now on, whatever they look like and wherever they stand."""
-    _known.update(secret for secret in secrets if len(secret) >= SHORTEST)
+    """Hide these very values too from now on, whatever they look like and wherever they stand, in addresses too."""
+    global _known, _values
+    long = [secret for secret in secrets if len(secret) >= SHORTEST]
+    _known |= {form for one in long for form in (one, quote(one, safe=""), quote_plus(one), json.dumps(one)[1:-1])}
+    if _known:
+        _values = re.compile("|".join(map(re.escape, sorted(_known, key=len, reverse=True))))
 
 
 def redact(line: str) -> str:
     """Return a text with everything hidden that is known as a secret or looks like a token, a code or a key."""
-    for secret in _known:
-        line = line.replace(secret, HIDDEN)
+    line = _values.sub(HIDDEN, line)
     for pattern in _PATTERNS:
         line = pattern.sub(rf"\g<1>{HIDDEN}", line)
     return line
@@ -49,7 +56,11 @@ class _Redacting(logging.Formatter):
         self._inner = inner
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(self._inner.format(record))
+        try:
+            line = self._inner.format(record)
+        except (TypeError, ValueError, LookupError):  # left to itself, logging would show what it was given
+            line = f"{record.levelname} {record.name}: {record.msg!r} {record.args!r}"
+        return redact(line)
 
 
 def install() -> None:
@@ -58,6 +69,7 @@ def install() -> None:
         handler.setFormatter(_Redacting(handler.formatter or logging.Formatter()))
     sys.excepthook = _crashed
     threading.excepthook = lambda crash: _crashed(crash.exc_type, crash.exc_value, crash.exc_traceback)
+    sys.unraisablehook = lambda crash: _crashed(crash.exc_type, crash.exc_value, crash.exc_traceback)
 
 
 def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

@@ -103,6 +103,13 @@ def severe(least_letters: int = 6) -> str:
         "今日はとても楽しいです",
         "vaya 😂😂😂 ❤️❤️ 🇪🇸",
         "wow...no way.ok then",
+        "wow…no, ½ de millón; 10² son 100",
+        "quedamos 9, 10, 11 y 12, o 12/10/2026 a las 10.30",
+        "12.345.678 a favor",
+        "los niños juegan y mis hijas de 12 años también",
+        "kids, it is visible to the naked eye",
+        "qué sexy esa intro, y tengo 18 años",
+        "girls run the world",
     ],
 )
 def test_innocent_lines_pass(gate: Gate, text: str) -> None:
@@ -154,6 +161,15 @@ def test_somebody_in_despair_is_heard(gate: Gate, text: str) -> None:
         ("DNI 12345678Z", "personal_data"),
         ("ES91 2100 0418 4502 0005 1332", "personal_data"),
         ("seis uno dos tres cuatro cinco seis siete nueve", "personal_data"),
+        ("６１２ ３４５ ６７８", "personal_data"),
+        ("6\u200b12 34\u200b5 678", "personal_data"),
+        ("6️⃣1️⃣2️⃣ 3️⃣4️⃣5️⃣ 6️⃣7️⃣8️⃣", "personal_data"),
+        ("llámame al 612, 345, 678", "personal_data"),
+        ("612/345/678", "personal_data"),
+        ("4111.1111.1111.1111", "personal_data"),
+        ("DNI 12.345.678-Z", "personal_data"),
+        ("su ip: 83 punto 45 punto 12 punto 9", "personal_data"),
+        ("ana＠gmail．com", "personal_data"),
         ("!discord", "command"),
         ("/ban ana", "command"),
         ("   ", "empty"),
@@ -316,6 +332,18 @@ def test_what_is_said_in_pieces_is_judged_as_a_whole(gate: Gate) -> None:
     assert said(gate, "The holocaust?", "Never happened.") == [None, "denial"]
 
 
+def test_a_word_asked_for_in_halves_is_not_said_by_two_answers() -> None:
+    gate = Gate(own_words=["Zaragoza"])
+    words = (r.words for r in rows() if r.kind == "slurs" and " " not in r.words and len(r.words) > 8)
+    term = next(w for w in words if gate.judge(w[:4]) is None and gate.judge(w[4:]) is None)
+    assert said(gate, f"Vale: {term[:4]}.", reply="1") == [None]
+    assert said(gate, f"{term[4:].capitalize()}, jaja.", reply="2") == ["slurs"]
+    assert said(gate, "Ahora algo muy distinto, que no tiene que ver con nada.", reply="3") == [None]
+    assert said(gate, "Zara", reply="4") == said(gate, "y el mar.", reply="5") == [None]
+    assert said(gate, "Zara", reply="6") == [None]
+    assert said(gate, "goza", reply="7") == ["own_list"]
+
+
 def test_another_reply_begins_anew(gate: Gate) -> None:
     assert said(gate, "voy a", reply="a") == [None]
     assert gate.goes_out(Phrase("b", 0, "matarte de risa? No, hoy no.")) is None
@@ -370,9 +398,9 @@ def test_hostile_text_takes_bounded_time(text: str) -> None:
     gate.judge_out("hola")
     spent = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.thread_time()
         gate.judge_out(text)
-        spent.append(time.perf_counter() - start)
+        spent.append(time.thread_time() - start)
     assert min(spent) < 0.05
 
 

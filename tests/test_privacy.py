@@ -158,6 +158,47 @@ async def test_who_writes_forgetme_is_forgotten_on_disk_too_but_stays_blocked(at
         assert trace not in whole
 
 
+async def test_a_crowd_that_wants_to_be_forgotten_is_looked_up_together(at_home: Home, tmp_path: Path) -> None:
+    crowd = [Person(str(5000 + number), f"Visitante{number}") for number in range(200)]
+    for person in crowd:
+        write(tmp_path / f"data/recordings/{OLD}.jsonl", turn("r", 10.0, line(person, "secreto")))
+    aneeka = at_home(twitch={"mode": "anonymous", "channel": "ana", "commands": {"forget": "!forgetme"}})
+    looks = 0
+    look = aneeka.recorder.look
+
+    async def counted(see: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await look(see)
+
+    aneeka.recorder.look = counted  # type: ignore[method-assign]
+    for person in crowd:
+        aneeka.privacy.forget_soon(person)
+        await asyncio.sleep(0)
+    await aneeka.privacy.close()
+    assert looks <= 3
+    assert "secreto" not in everything(tmp_path / "data/recordings")
+
+
+async def test_who_cannot_be_forgotten_on_disk_costs_neither_the_next_nor_a_clean_end(
+    at_home: Home, tmp_path: Path
+) -> None:
+    left_from_before(tmp_path / "data")
+    aneeka = at_home()
+    look = aneeka.recorder.look
+
+    async def broken(see: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    aneeka.recorder.look = broken  # type: ignore[method-assign]
+    aneeka.privacy.forget_soon(MARTA)
+    await aneeka.privacy.close()
+    aneeka.recorder.look = look  # type: ignore[method-assign]
+    aneeka.privacy.forget_soon(MARTA)
+    await aneeka.privacy.close()
+    assert MARTA.id not in everything(tmp_path / "data/recordings")
+
+
 async def test_viewers_are_found_by_part_of_a_name_as_people_write_it_or_by_id(at_home: Home, tmp_path: Path) -> None:
     data = tmp_path / "data"
     left_from_before(data)
@@ -292,9 +333,11 @@ def test_every_engine_that_was_chosen_is_listed_by_host_and_never_by_key() -> No
         azure={"key": key, "region": "westeurope"},
         twitch={"mode": "eventsub", "channel": "ana", "client_id": "c", "talk_back": "all"},
         avatar={"outputs": ("vmc",), "vmc": {"host": "192.168.1.7"}},
+        safety={"second_opinion": "openai", "second_opinion_url": f"https://judge.example/v1?key={key}"},
     )
     lines = [one.reason for one in outbound(settings)]
     hosts = ["brain.example", "westeurope.stt.speech.microsoft.com", "westeurope.tts.speech.microsoft.com"]
+    hosts += ["judge.example"]
     hosts += ["id.twitch.tv", "eventsub.wss.twitch.tv", "api.twitch.tv", "192.168.1.7"]
     assert len(lines) == len(hosts)
     for host, said in zip(hosts, lines, strict=True):

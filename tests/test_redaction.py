@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
 from bot import redaction
 from bot.redaction import redact
+from bot.studio.tokens import load_tokens
 
 ACCESS, REFRESH = "0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o", "z9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4j3i2h1g0f9e8d7c6b5"
 CANARY = "CanaryValue-42"
+
+
+@pytest.fixture(autouse=True)
+def _own_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+
 
 SECRET = [
     f"POST https://id.twitch.tv/oauth2/token?client_id=abc&refresh_token={CANARY}&grant_type=refresh_token",
@@ -54,6 +66,59 @@ def test_a_bare_token_is_hidden(token: str) -> None:
 )
 def test_what_people_read_stays(line: str) -> None:
     assert redact(line) == line
+
+
+def test_known_values_are_hidden_however_they_are_written() -> None:
+    redaction.know(["p@ss w/rd-1234", "p@ss w/rd-1234-and-more", "short"])
+    for written in ("p@ss w/rd-1234", "p%40ss%20w%2Frd-1234", "p%40ss+w%2Frd-1234", '"p@ss w/rd-1234-and-more"'):
+        shown = redact(f"opened {written} in short")
+        assert shown.strip('"').replace('"', "") == "opened ••• in short", written
+
+
+def test_the_studios_keys_are_known_as_soon_as_they_are_loaded(tmp_path: Path) -> None:
+    tokens = load_tokens(tmp_path, "la-llave-elegida")
+    for key in (tokens.full, tokens.watch, tokens.deck, tokens.cookie):
+        assert key not in redact(f"somebody sent {key}")
+
+
+def test_what_is_known_while_others_log_is_hidden_and_disturbs_nobody() -> None:
+    lines: list[str] = []
+    started = threading.Event()
+
+    def log_on() -> None:
+        started.set()
+        for _ in range(3000):
+            lines.append(redact("nothing to hide"))
+
+    thread = threading.Thread(target=log_on)
+    thread.start()
+    started.wait()
+    for number in range(50):
+        redaction.know([f"another-secret-{number}"])
+    thread.join()
+    assert set(lines) == {"nothing to hide"}
+    assert len(lines) == 3000
+
+
+def test_a_broken_log_line_and_what_nobody_can_catch_hide_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Leaving:
+        def __del__(self) -> None:
+            raise ValueError(f"while leaving: {ACCESS}")
+
+    sink = io.StringIO()
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [logging.StreamHandler(sink)])
+    redaction.install()
+    logging.getLogger("tests.redaction").error("%d wrong", REFRESH)
+    Leaving()
+    gc.collect()
+    shown = sink.getvalue() + "".join(capsys.readouterr())
+    assert "wrong" in shown
+    assert "while leaving: •••" in shown
+    assert ACCESS not in shown
+    assert REFRESH not in shown
 
 
 def test_every_handler_hides_message_arguments_traceback_and_stack() -> None:

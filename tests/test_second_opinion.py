@@ -12,6 +12,7 @@ from healths import Healths
 
 from bot.reply import Performance
 from bot.safety.second_opinion import BUDGET_S, REASON, REST_AFTER, REST_S, SecondOpinion
+from bot.texts import text
 from bot.vocabulary import Message, Prompt
 from bot.voice.phrases import PhraseCutter
 from tests.conftest import House, until
@@ -29,11 +30,18 @@ class Server:
         self.answer: Any = {"results": [{"flagged": False}]}
         self.status = 200
         self.hangs = False
+        self.flags = ""
+        """Words that it objects to, whatever it is told to answer."""
+        self.raw = b""
 
     async def serve(self, request: web.Request) -> web.Response:
         self.asked.append((request.path, await request.json(), request.headers.get("Authorization", "")))
         if self.hangs:
             await asyncio.Event().wait()
+        if self.raw:
+            return web.Response(body=self.raw, content_type="application/json")
+        if self.flags:
+            return web.json_response({"results": [{"flagged": self.flags in self.asked[-1][1]["input"]}]})
         return web.json_response(self.answer, status=self.status)
 
 
@@ -78,7 +86,8 @@ async def test_a_moderation_route_decides(server: Any, ask: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("says", "reason"), [("safe", None), ("\n\nunsafe\nS10", REASON), ("UNSAFE", REASON), ("Safe.", None)]
+    ("says", "reason"),
+    [("safe", None), ("\n\nunsafe\nS10", REASON), ("UNSAFE", REASON), ("Safe.", None), ("**unsafe**: S1", REASON)],
 )
 async def test_a_guard_model_judges_her_turn_of_the_talk(server: Any, ask: Any, says: str, reason: str | None) -> None:
     server.answer = {"choices": [{"message": {"content": says}}]}
@@ -109,6 +118,24 @@ async def test_no_understandable_answer_lets_it_pass_and_shows_on_a_light(
     opinion = ask(kind)
     assert await opinion.on("hola") is None
     assert (opinion.health.state, bool(opinion.health.reason), bool(opinion.health.repair)) == ("degraded", True, True)
+    assert KEY not in str(opinion.health)
+
+
+@pytest.mark.parametrize("raw", [b"[" * 100_000, b"{", b'"' + b"x" * 2**20 + b'"', b"\xff\xfe"])
+async def test_a_mad_server_costs_no_reply(server: Any, ask: Any, raw: bytes) -> None:
+    server.raw = raw
+    opinion = ask()
+    assert await opinion.on("hola") is None
+    assert opinion.health.reason == text("second_opinion.unreadable", host="127.0.0.1")
+
+
+async def test_its_address_is_told_without_what_may_be_a_secret_in_it(healths: Healths) -> None:
+    address = f"http://user:{KEY}@127.0.0.1:9/v1?key={KEY}"
+    opinion = SecondOpinion("openai", address, "", "", healths.report)
+    assert await opinion.on("hola") is None
+    await opinion.close()
+    assert opinion.health.state == "degraded"
+    assert "127.0.0.1" in opinion.health.reason
     assert KEY not in str(opinion.health)
 
 

@@ -182,6 +182,9 @@ class Safety(Section):
     away_minutes: float = Field(
         default=0.0, ge=0, le=1440, description="she is silent after so long without any input of yours; 0 = never"
     )
+    panic_hotkey: Text = Field(
+        default="", description='a key that is panic in every window, such as "f12"; empty = none'
+    )
 
 
 class Recorder(Section):

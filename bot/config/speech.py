@@ -6,12 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from bot.config.kinds import AnyAddress, Listed, Name, Secret, Text, WebAddress, speech_language
+from bot.config.kinds import AnyAddress, Listed, Name, Secret, Text, WebAddress, refusal, speech_language
 from bot.config.section import Section
 
 EarEngine = Literal["whisper", "azure", "openai"]
 VoiceEngine = Literal["espeak", "azure", "xtts", "openai", "piper"]
 Device = Literal["auto", "cpu", "cuda"]
+XTTS_LANGUAGES = ("cs", "de", "en", "es", "fr", "hu", "it", "nl", "pl", "pt", "tr")
+"""What XTTS2 speaks of languages in Latin letters, the only ones that reach a voice. Source: its documentation."""
+
+
+def _xtts_language(value: str) -> str:
+    """Accept a language of XTTS2's, or nothing."""
+    if value and value not in XTTS_LANGUAGES:
+        raise refusal("xtts_language", values=", ".join(XTTS_LANGUAGES))
+    return value
 
 
 class SttServer(Section):
@@ -58,6 +67,9 @@ class Xtts(Section):
     speaker_wav: Text = Field(default="", description="the sample whose voice she takes")
     accept_license: bool = Field(default=False, description="true = you have read and accept the model's licence")
     device: Device = Field(default="auto", description="auto = the graphics card if there is one")
+    language: Annotated[Text, AfterValidator(_xtts_language)] = Field(
+        default="", description=f"{', '.join(XTTS_LANGUAGES)}; empty = hers"
+    )
 
 
 class TtsServer(Section):

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from bot.children import environment
 from bot.mind.llama_engine import physical_cores
 from bot.models.bundles import Bundle
 from bot.models.catalogue import CATALOGUE, Model
@@ -144,6 +145,7 @@ def _said(*command: str) -> str:
     try:
         done = subprocess.run(
             command,
+            env=environment(),
             capture_output=True,
             text=True,
             errors="replace",

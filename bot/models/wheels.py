@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+from bot.children import environment
 from bot.models.machine import Machine
 from bot.texts import text
 from bot.vocabulary import Health
@@ -55,7 +56,12 @@ def engine_health(machine: Machine, *, wanted: bool) -> Health:
 def _asked() -> int:
     try:
         return subprocess.run(
-            [sys.executable, "-P", "-c", ASK], capture_output=True, timeout=IMPORT_S, check=False
+            [sys.executable, "-P", "-c", ASK],
+            env=environment(),
+            capture_output=True,
+            timeout=IMPORT_S,
+            check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         ).returncode
     except (OSError, subprocess.TimeoutExpired):
         return -1

@@ -1,8 +1,9 @@
-"""Finds claims about protected groups and denial of atrocities: hate that needs no listed word.
+"""Finds claims about protected groups, denial of atrocities and minors in sexual contexts: what needs no listed word.
 
-Every word of a sentence becomes one letter of what it is there for (``G`` a group, ``I`` an insult, ``S`` should, …),
-and a handful of patterns are looked for in these letters. The words lie in ``lists/claims.txt``, in rot13. Who reports
-or refutes such a claim ("it is wrong to say …") is let through.
+Every word of a sentence becomes one letter of what it is there for (``G`` a group, ``I`` an insult, ``S`` should, …;
+``K`` a minor, also by age, ``Z`` something sexual), and a handful of patterns are looked for in these letters. The
+words lie in ``lists/claims.txt``, in rot13. Who reports or refutes such a claim ("it is wrong to say …") is let
+through; about minors nobody is.
 """
 
 from __future__ import annotations
@@ -10,18 +11,26 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from bot.safety.listing import expand
+
+Claim = Literal["hate", "denial", "sexual"]
 
 LISTED = Path(__file__).with_name("lists") / "claims.txt"
 MOST_WORDS = 200
 LONGEST_PHRASE = 4
+ABOUT_MINORS = "KZU"
+"""The roles of words about minors, of sexual ones, and of phrases that only look like these."""
 
 _SENTENCE_END = re.compile(r"[.!?;:]+(?:\s|$)")
 _WORD = re.compile(r"[a-z]+")
 
+_AGE = re.compile(r"(?<!\d)(?:[1-9]|1[0-7])(?: ?-? ?)(?:anos|anitos|years?[ -]old|yrs? old|yo)\b")
+_MINORS = re.compile(r"K.{0,6}Z|Z.{0,6}K")
 _HATE = re.compile(
     r"(?<![NC])(?<![NC].)(?<!N[.A]S.)(?<!NS[.A])(?<!N[.A]S)[Hh][.AM]{0,3}G|(?<!N)G[AMWG]{0,2}h"
     r"|(?<![NC])(?<![NC].)(?<![NC]..)G[AWGMN]{0,2}(?<!N)B[AM]{0,4}I"
@@ -39,38 +48,62 @@ _DENIAL = re.compile(
 _COUNTER = re.compile(r"C.{0,6}X|X.{0,8}C|D[.A]{0,4}X[.A]{0,4}N|N[.AB]{0,3}D|DB?N")
 
 
+@dataclass(frozen=True)
+class _Roles:
+    """What words and phrases are there for, and the first words of the phrases."""
+
+    of: dict[str, str]
+    openings: frozenset[str]
+
+    def letters(self, words: list[str]) -> str:
+        """Return one letter a word or phrase; ``.`` for what is not listed."""
+        found, at = [], 0
+        while at < len(words):
+            length = 1
+            if words[at] in self.openings:
+                for longer in range(LONGEST_PHRASE, 1, -1):
+                    if " ".join(words[at : at + longer]) in self.of:
+                        length = longer
+                        break
+            found.append(self.of.get(" ".join(words[at : at + length]), "."))
+            at += length
+        return "".join(found)
+
+
 @cache
-def _roles() -> tuple[dict[str, str], frozenset[str]]:
-    """Return what each listed word or phrase is there for, and the first words of phrases."""
+def _roles(*, minors: bool) -> _Roles:
+    """Return the roles for minors in sexual contexts, or those for all other claims."""
     roles: dict[str, str] = {}
     for line in LISTED.read_text(encoding="utf-8").splitlines():
         role, _, entry = codecs.decode(line, "rot13").partition(" ")
-        for words in expand(entry):
-            roles.setdefault(words.replace("ñ", "n"), role)
-    return roles, frozenset(words.split()[0] for words in roles if " " in words)
+        if (role in ABOUT_MINORS) is minors:
+            for words in expand(entry):
+                roles.setdefault(words.replace("ñ", "n"), role)
+    return _Roles(roles, frozenset(words.split()[0] for words in roles if " " in words))
 
 
-def _letters(words: list[str]) -> str:
-    roles, openings = _roles()
-    found, at = [], 0
-    while at < len(words):
-        length = 1
-        if words[at] in openings:
-            for longer in range(LONGEST_PHRASE, 1, -1):
-                if " ".join(words[at : at + longer]) in roles:
-                    length = longer
-                    break
-        found.append(roles.get(" ".join(words[at : at + length]), "."))
-        at += length
-    return "".join(found)
+@cache
+def _sexual() -> frozenset[str]:
+    """Return the words without one of which nothing is sexual."""
+    return frozenset(words.split()[0] for words, role in _roles(minors=True).of.items() if role == "Z")
 
 
-def claims(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield ``hate`` or ``denial`` and where, for a text folded by ``bot.safety.folding.fold``."""
+def _is_about_minors(sentence: str) -> bool:
+    if _sexual().isdisjoint(_WORD.findall(sentence)):
+        return False
+    words = _WORD.findall(_AGE.sub(" underage ", sentence))[:MOST_WORDS]
+    return _MINORS.search(_roles(minors=True).letters(words)) is not None
+
+
+def claims(text: str) -> Iterator[tuple[Claim, int, int]]:
+    """Yield ``hate``, ``denial`` or ``sexual`` and where, for a text folded by ``bot.safety.folding.fold``."""
     start, said = 0, ""
     ends = [end.end() for end in _SENTENCE_END.finditer(text)]
     for end in [*ends, len(text)]:
-        letters = _letters(_WORD.findall(text[start:end].replace("ñ", "n"))[:MOST_WORDS])
+        sentence = text[start:end].replace("ñ", "n")
+        if _is_about_minors(sentence):
+            yield "sexual", start, end
+        letters = _roles(minors=False).letters(_WORD.findall(sentence)[:MOST_WORDS])
         if "G" in letters and "C" not in letters and _HATE.search(letters) is not None:
             yield "hate", start, end
         start = end

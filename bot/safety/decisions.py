@@ -56,7 +56,7 @@ class Decisions:
             try:
                 kept = [one for file in self._files() for one in _read(file)]
                 found.set_result([one for one in kept if one.get("user_id") == person_id])
-            except OSError as error:
+            except Exception as error:
                 found.set_exception(error)
 
         self._later(look)
@@ -92,7 +92,7 @@ class Decisions:
         while (job := self._jobs.get()) is not None:
             try:
                 job()
-            except OSError as error:
+            except Exception as error:  # one that cannot be written must not cost those that come after it
                 log.error("cannot write the log of decisions: %s", error)
 
     def _append(self, line: str) -> None:

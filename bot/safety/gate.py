@@ -33,6 +33,8 @@ Class = (
 )
 TAIL = 100
 """Characters of a reply that are looked at again together with its next phrase."""
+SEAM = 40
+"""Characters said before a reply that are looked at with its beginning: two requests may each ask for half a word."""
 SEVERE = 3
 RIGHT_TO_LEFT = "\u202e"
 FILTERED_LINES = 6
@@ -100,14 +102,16 @@ class Gate:
     def goes_out(self, phrase: Phrase) -> str | None:
         """Return the reason why a phrase may not be spoken or shown, or ``None``.
 
-        Phrases come in order; each is judged together with the end of its reply so far, and for the canary with all
-        that was said lately.
+        Phrases come in order; each is judged together with the end of its reply so far, and for split words and the
+        canary with what was said before that reply too.
         """
         if phrase.reply != self._reply or phrase.index == 0:
             self._reply, self._tail = phrase.reply, ""
         if not any(c.isalnum() for c in phrase.text):
             return "empty"
         verdict = self.judge_out(phrase.text, before=self._tail)
+        if verdict is None and len(self._tail) < SEAM:
+            verdict = next(self._split_over(self._said[-SEAM:], phrase.text), None)
         self._tail = f"{self._tail} {phrase.text}"[-TAIL:]
         self._said = f"{self._said} {phrase.text}"[-HEARD:]
         if verdict is None and self._canary.is_told(self._said):
@@ -148,7 +152,7 @@ class Gate:
         if turned is not None:
             yield from self._listed_in(fold(turned))
         for claim, start, end in claims(folded):
-            yield Verdict("denial" if claim == "denial" else "hate", SEVERE, (start, end))
+            yield Verdict(claim, SEVERE, (start, end))
 
     def _wrong_out(self, text: str) -> Iterator[Verdict]:
         yield from self._wrong(text)
@@ -160,6 +164,13 @@ class Gate:
             yield Verdict("prompt_leak", SEVERE, leak)
         for kind, start, end in advice(folded, self._promises):
             yield Verdict(kind, 2 if kind == "promise" else SEVERE, (start, end))
+
+    def _split_over(self, before: str, text: str) -> Iterator[Verdict]:
+        """Yield slurs and the operator's own words that begin in ``before`` and end in ``text``."""
+        said = f"{fold(seams(before))} "
+        for verdict in self._listed_in(said + fold(seams(text))):
+            if verdict.kind in ("slurs", "own_list") and verdict.span[0] < len(said) < verdict.span[1]:
+                yield verdict
 
     def _listed_in(self, folded: str) -> Iterator[Verdict]:
         plain_text, leet = stream(folded), leet_stream(folded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal
@@ -19,6 +20,7 @@ _EMAIL = re.compile(
     re.IGNORECASE,
 )
 _IP4 = re.compile(r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]*\d)")
+_SPOKEN_IP4 = re.compile(r"(?<!\d)\d{1,3}(?: (?:punto|dot) \d{1,3}){3}(?!\d)", re.IGNORECASE)
 _IP6 = re.compile(
     r"(?<![\w:])(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}(?![\w:])|(?<![\w:])[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){1,5}::"
     r"(?:[0-9a-f]{1,4})?",
@@ -27,11 +29,11 @@ _IP6 = re.compile(
 _PHONE = re.compile(
     r"(?<![\w.,])(?:(?:\+|00)\d{1,3}[ .-]?(?:\(?\d{1,4}\)?[ .-]?){2,5}\d{2,4}"
     r"|(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{3,4}"
-    r"|[679]\d{2}[ .-]?\d{2}[ .-]?\d{2}[ .-]?\d{2}|[679]\d{2}[ .-]?\d{3}[ .-]?\d{3})(?![\w]|[.,]\d)"
+    r"|[679]\d{2}[ .-]?\d{2}[ .-]?\d{2}[ .-]?\d{2}|[679]\d{2}(?:[ .-]?|, |/)\d{3}(?:[ .-]?|, |/)\d{3})(?![\w]|[.,]\d)"
 )
-_CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
+_CARD = re.compile(r"(?<!\d)(?:\d[ .-]?){12,18}\d(?!\d)")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b", re.IGNORECASE)
-_DNI = re.compile(r"\b(?:\d{8}|[XYZ]\d{7})[ -]?[A-Z]\b", re.IGNORECASE)
+_DNI = re.compile(r"\b(?:(?:\d{8}|[XYZ]\d{7})[ -]?|\d{2}\.\d{3}\.\d{3}-?)[A-Z]\b", re.IGNORECASE)
 _SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-\d{2}-\d{4}(?![\d-])")
 _KEY = re.compile(
     r"\b(?:sk-[\w-]{16,}|oauth:\w{20,}|gh[pousr]_\w{20,}|xox[abp]-[\w-]{10,}|AKIA[0-9A-Z]{12,}|AIza[\w-]{30,}"
@@ -103,7 +105,9 @@ _SHORT_NAMES = frozenset(
 
 
 def shapes(text: str) -> Iterator[Shape]:
-    """Yield every personal datum and link in a text."""
+    """Yield every personal datum and link in a text; where it stands is counted in what is left to be read of it."""
+    if not text.isascii():
+        text = _legible(text)
     if _MAYBE.search(text) is None and _SPOKEN_PHONE.search(text) is None:
         return
     text = text[:1200]
@@ -121,8 +125,14 @@ def shapes(text: str) -> Iterator[Shape]:
         yield "personal_data", spoken.start(), spoken.end()
 
 
+def _legible(text: str) -> str:
+    """Return the text as a voice reads it: full-width and circled figures are figures, what is unseen is not there."""
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Mn", "Me"))
+
+
 def _numbers(text: str) -> Iterator[Shape]:
-    for pattern in (_IP4, _IP6, _PHONE, _SSN, _KEY, _STREET):
+    for pattern in (_IP4, _SPOKEN_IP4, _IP6, _PHONE, _SSN, _KEY, _STREET):
         found = pattern.search(text)
         if found is None or (pattern is _IP4 and _is_version(text, found)):
             continue
@@ -130,7 +140,7 @@ def _numbers(text: str) -> Iterator[Shape]:
             yield "personal_data", found.start(), found.end()
     for pattern, holds in ((_CARD, _luhn), (_IBAN, _iban), (_DNI, _dni)):
         for found in pattern.finditer(text):
-            if holds(re.sub(r"[ -]", "", found[0]).upper()):
+            if holds(re.sub(r"[ .-]", "", found[0]).upper()):
                 yield "personal_data", found.start(), found.end()
 
 

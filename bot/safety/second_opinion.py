@@ -11,10 +11,12 @@ hazards' numbers in the next line.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -30,6 +32,10 @@ REST_AFTER = 3
 """Failures in a row after which it is not asked for a while, so that a dead server costs no phrase its budget."""
 REST_S = 30.0
 ANSWER_TOKENS = 8
+SIGNS = ".,:;!*\"'`"
+"""What small models like to put around a word."""
+ANSWER_BYTES = 256 * 1024
+"""A longer answer is none: reading a flood would hold up the voice."""
 
 
 class SecondOpinion:
@@ -49,6 +55,7 @@ class SecondOpinion:
         """``kind``: ``openai`` for a server with the moderation route, ``guard`` for a guard model."""
         self._kind = kind
         self._url = base_url.rstrip("/")
+        self._host = urlsplit(base_url).hostname or "?"  # what else stands in an address may be a secret
         self._model = model
         self._key = api_key
         self._on_health = on_health
@@ -70,10 +77,10 @@ class SecondOpinion:
             self._failed(text("second_opinion.slow", seconds=f"{self._budget_s:.1f}"))
             return None
         except aiohttp.ClientError:
-            self._failed(text("second_opinion.unreachable", url=self._url))
+            self._failed(text("second_opinion.unreachable", host=self._host))
             return None
-        except (ValueError, LookupError, TypeError):
-            self._failed(text("second_opinion.unreadable", url=self._url))
+        except (ValueError, LookupError, TypeError, RecursionError):
+            self._failed(text("second_opinion.unreadable", host=self._host))
             return None
         self._failures = 0
         self._say(Health("second_opinion", "ok", serving=self._kind))
@@ -99,10 +106,10 @@ class SecondOpinion:
         ]
         body = {"model": self._model, "messages": messages, "max_tokens": ANSWER_TOKENS, "temperature": 0}
         answer = await self._post("/chat/completions", body)
-        words = str(answer["choices"][0]["message"]["content"]).split()
-        if words[0].lower().strip(".,") not in ("safe", "unsafe"):
-            raise ValueError(words[0])
-        return words[0].lower().startswith("unsafe")
+        first = str(answer["choices"][0]["message"]["content"]).split()[0].lower().strip(SIGNS)
+        if first not in ("safe", "unsafe"):
+            raise ValueError(first)
+        return first == "unsafe"
 
     async def _post(self, route: str, body: dict[str, Any]) -> Any:
         if self._session is None:
@@ -111,7 +118,7 @@ class SecondOpinion:
         async with self._session.post(self._url + route, json=body, allow_redirects=False) as response:
             if response.status != HTTPStatus.OK:
                 raise aiohttp.ClientPayloadError(response.status)
-            return await response.json(content_type=None)
+            return json.loads(await _at_most(ANSWER_BYTES, response))
 
     def _failed(self, reason: str) -> None:
         self._failures += 1
@@ -123,6 +130,16 @@ class SecondOpinion:
         if health != self.health:
             self.health = health
             self._on_health(health)
+
+
+async def _at_most(limit: int, response: aiohttp.ClientResponse) -> bytes:
+    """Return the body. Raises ``ValueError`` for one that is longer."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            raise ValueError(limit)
+    return bytes(body)
 
 
 def second_opinion(settings: Settings, on_health: Callable[[Health], None]) -> SecondOpinion | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.chat.login import BOT_SCOPES, CHANNEL_SCOPES
+from bot.chat.login import BOT_SCOPES, CHANNEL_SCOPES, DELETE_SCOPE
 from bot.chat.oauth import DeviceCode, OAuth
 from bot.chat.token_store import StoreError, Tokens, TokenStore, fingerprint
 from bot.chat.twitch_http import ask
@@ -90,7 +90,7 @@ class _Setup:
         if login == channel:
             self._sign_in(Account("bot", channel, BOT_SCOPES + CHANNEL_SCOPES), channel)
         else:
-            self._sign_in(Account("bot", login, BOT_SCOPES), channel)
+            self._sign_in(Account("bot", login, (*BOT_SCOPES, DELETE_SCOPE)), channel)
             say()
             if self._terminal.agrees(text("twitch_setup.ask_channel_too")):
                 self._sign_in(Account("channel", channel, CHANNEL_SCOPES), channel)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import wave
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast, get_args
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from bot.config import Loaded
@@ -23,7 +22,8 @@ from bot.setup.terminal import NoAnswer, Terminal
 from bot.texts import text
 from bot.vocabulary import EngineDown, Health, Language, Phrase, Sound
 from bot.voice.listing import VoiceInfo
-from bot.voices import LiveVoice
+from bot.voices import LiveVoice, build_voice
+from bot.wav import wav_of
 
 WELL, FAILED = 0, 1
 ENGINES: tuple[VoiceEngine, ...] = get_args(VoiceEngine)
@@ -67,8 +67,7 @@ class _Given(Exception):
 
 
 def _build(engine: VoiceEngine, settings: Settings, data: Path, on_health: Callable[[Health], None]) -> _Voice:
-    voice: _Voice = import_module(f"bot.voice.{engine}").build(settings, data, on_health)
-    return voice
+    return cast(_Voice, build_voice(engine, settings, data, lambda voice, health: on_health(health)))
 
 
 def setup_voice(
@@ -250,8 +249,5 @@ def _changed(settings: BaseModel, section: list[str], entries: Mapping[str, Any]
 def _written(file: Path, sounds: list[Sound]) -> Path:
     """Write what was said, so that it can be listened to."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(file), "wb") as out:
-        out.setparams((1, 2, sounds[0].rate_hz, 0, "NONE", ""))
-        for sound in sounds:
-            out.writeframes(sound.pcm.astype("<i2").tobytes())
+    file.write_bytes(wav_of(np.concatenate([sound.pcm for sound in sounds]), sounds[0].rate_hz))
     return file

@@ -184,6 +184,7 @@ PATHS: dict[str, dict[str, Json]] = {
     "/api/viewers/unblock": {"post": operation("hear a viewer again", body="Viewer")},
     "/api/decisions": {"get": operation("who decided what", LIMIT, answer=OBJECTS)},
     "/api/present": {"post": operation("the operator is there")},
+    "/api/deck-key": {"get": operation("the key that works the controls alone", answer=fields("key", key=TEXT))},
     "/api/microphone": {
         "get": operation("the microphone; as a WebSocket it takes a browser's sound"),
         "post": operation("choose a microphone and when it listens", body="Microphone"),

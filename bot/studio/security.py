@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import socket
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from bot.studio.tokens import Tokens
+from bot.studio.tries import EVERY_S, TooManyTries, Tries
 from bot.texts import text
 
 log = logging.getLogger(__name__)
@@ -65,20 +67,37 @@ def cookie_name(request: web.Request) -> str:
 
 
 def given_scope(request: web.Request) -> str | None:
-    """Return what the request's token allows: ``full``, ``watch``, ``deck`` or nothing.
+    """Return what the request's token allows: ``full``, ``watch``, ``deck`` or nothing."""
+    tokens, given = request.app[TOKENS], _given(request)
+    if given is None:
+        return "full" if tokens.is_cookie(request.cookies.get(cookie_name(request), "")) else None
+    scope = tokens.scope(given)
+    return None if scope == "deck" and _bearer(request) is None else scope
+
+
+async def _take_turns(request: web.Request, tries: Tries) -> None:
+    """Let who tries a token wait, if it is one that can be guessed. Raises ``TooManyTries``.
+
+    The operator's cookie and what was drawn at random never wait.
+    """
+    tokens, given = request.app[TOKENS], _given(request)
+    scope = tokens.scope(given) if given and tokens.guessable else "nothing to guess"
+    if scope in ("full", None):
+        source = request.remote or ""
+        await tries.turn(source)
+        if scope == "full":
+            tries.was_right(source)
+
+
+def _given(request: web.Request) -> str | None:
+    """Return the token that comes with the request; ``None``: none but a cookie may.
 
     In an address it counts only where nothing else can carry it: for pages and WebSockets.
     """
-    tokens = request.app[TOKENS]
     bearer = _bearer(request)
-    if bearer is not None:
-        return tokens.scope(bearer)
-    if "token" in request.query and request.method == "GET" and request.path in PAGES | SOCKETS:
-        given = request.query["token"]
-    else:
-        given = request.cookies.get(cookie_name(request), "")
-    scope = tokens.scope(given)
-    return None if scope == "deck" else scope
+    if bearer is None and request.method == "GET" and request.path in PAGES | SOCKETS:
+        return request.query.get("token")
+    return bearer
 
 
 def _bearer(request: web.Request) -> str | None:
@@ -117,6 +136,7 @@ def make_guard(
     listens on every address of this machine, so that any address in figures is its own too; DNS rebinding needs a name.
     """
     hosts = LOOPBACK | public_hosts
+    tries = Tries()
 
     def known(host: str) -> bool:
         return host in hosts or (any_address and _is_address(host))
@@ -141,6 +161,13 @@ def make_guard(
         if foreign and not (origin in NO_SITE and is_deck(request)):
             return refusal(403, text("studio.bad_origin"), text("studio.bad_host_hint", port=port()))
         allowed = allowed_scopes(request.method, request.path)
+        try:
+            if allowed is not None or request.path in PAGES:
+                await _take_turns(request, tries)
+        except TooManyTries:
+            busy = refusal(429, text("studio.too_many_tries"), text("studio.too_many_tries_hint"))
+            busy.headers["Retry-After"] = f"{math.ceil(EVERY_S)}"
+            return busy
         if allowed is not None and given_scope(request) not in allowed:
             return refusal(401, text("studio.no_token"), text("studio.no_token_hint"))
         return await handler(request)

@@ -99,6 +99,7 @@ class Server:
                 web.get("/stage", self._stage),
                 web.get("/captions", self._captions),
                 web.get("/friend", self._friend),
+                web.get("/api/deck-key", self._deck_key),
                 web.get("/api/live", live.serve),
                 web.get("/api/stage", pages.serve),
                 web.static("/static/studio", STUDIO_FILES),
@@ -184,13 +185,17 @@ class Server:
             return _closed_door()
         if "token" in request.query:
             inside = web.HTTPSeeOther(request.path)
-            name, token = cookie_name(request), self._tokens.full
-            inside.set_cookie(name, token, httponly=True, samesite="Strict", max_age=COOKIE_S)
+            inside.set_cookie(
+                cookie_name(request), self._tokens.cookie, httponly=True, samesite="Strict", max_age=COOKIE_S
+            )
             raise inside
         return web.FileResponse(STUDIO_FILES / file)
 
     async def _stage(self, request: web.Request) -> web.StreamResponse:
         return _watched(request, "stage.html")
+
+    async def _deck_key(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"key": self._tokens.deck})
 
     async def _layer_names(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"layers": list(self._layers)})

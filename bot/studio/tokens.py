@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import os
@@ -9,7 +10,12 @@ import secrets
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from bot import redaction
+
 SHORTEST = 16
+RANDOM_BYTES = 24
+RANDOM_LETTERS = 32
+"""Letters of a token that was not chosen but drawn."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -23,11 +29,27 @@ class Tokens:
     watch: str
     deck: str
 
+    @property
+    def guessable(self) -> bool:
+        """Whether somebody chose the full token so short that it might be found by trying."""
+        return len(self.full) < RANDOM_LETTERS
+
+    @property
+    def cookie(self) -> str:
+        """What the operator's browser keeps: the full token, or what nobody can guess in its place."""
+        if not self.guessable:
+            return self.full
+        return hmac.digest((self.watch + self.deck).encode(), self.full.encode(), "sha256").hex()
+
     def scope(self, given: str) -> str | None:
         """Return ``full``, ``watch``, ``deck`` or ``None`` for a given token, in constant time."""
         given_bytes = given.encode("utf-8", "surrogateescape")
         fits = [name for name, token in asdict(self).items() if hmac.compare_digest(given_bytes, token.encode())]
         return fits[0] if given and fits else None
+
+    def is_cookie(self, given: str) -> bool:
+        """Whether this is the operator's cookie, in constant time."""
+        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self.cookie.encode())
 
 
 def load_tokens(folder: Path, chosen: str) -> Tokens:
@@ -37,7 +59,9 @@ def load_tokens(folder: Path, chosen: str) -> Tokens:
     """
     file = folder / "studio_tokens.json"
     kept = _kept(file)
-    tokens = Tokens(**{field.name: kept.get(field.name) or secrets.token_urlsafe(24) for field in fields(Tokens)})
+    tokens = Tokens(
+        **{field.name: kept.get(field.name) or secrets.token_urlsafe(RANDOM_BYTES) for field in fields(Tokens)}
+    )
     if asdict(tokens) != kept:
         folder.mkdir(parents=True, exist_ok=True)
         fresh = file.with_suffix(".new")
@@ -46,7 +70,12 @@ def load_tokens(folder: Path, chosen: str) -> Tokens:
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             json.dump(asdict(tokens), out)
         fresh.replace(file)
-    return replace(tokens, full=chosen) if chosen else tokens
+    if os.name == "posix":
+        with contextlib.suppress(OSError):  # somebody else's, or on a disk without owners
+            file.chmod(0o600)
+    tokens = replace(tokens, full=chosen) if chosen else tokens
+    redaction.know((*asdict(tokens).values(), tokens.cookie))
+    return tokens
 
 
 def _kept(file: Path) -> dict[str, str]:

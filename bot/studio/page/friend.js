@@ -1,5 +1,6 @@
 /** A conversation beside the show: press once, talk, hear and read her answer. What was said stays in this browser. */
 
+import { GuardLink } from "/static/page/guard-link.js";
 import { login } from "./api.js";
 import { byId, el, showText } from "./dom.js";
 import { listen, REFUSALS } from "./friend-listener.js";
@@ -18,6 +19,8 @@ let context = null;
 let listening = null;
 let giveUp = null;
 let speaking = null;
+let guardAt = null;
+const guard = new GuardLink("", (silenced) => held({ paused: silenced }));
 
 await loadTexts();
 mountSwitch(byId("languages"));
@@ -144,12 +147,20 @@ function held({ muted, paused }) {
   become("idle", "held");
 }
 
+/** The guard tells of a panic while the program hangs, too. */
+function followGuard(panicAddress) {
+  if (!panicAddress || panicAddress === guardAt) return;
+  guardAt = panicAddress;
+  guard.heed({ port: new URL(panicAddress).port, life: "", panics: 0, resumed: 0 });
+}
+
 const handlers = {
   hello({ state }) {
     name = state.name;
     followServer(state.language);
     draw();
     held(state);
+    followGuard(state.panic);
   },
   state: held,
 };

@@ -2,14 +2,15 @@
 
 import { send } from "./api.js";
 import { byId, el } from "./dom.js";
-import { languageOfServer, onLanguage, text, textOr } from "./language.js";
+import { languageOfServer, number, onLanguage, text, textOr } from "./language.js";
 
 const SIGNS = { ok: "✓", degraded: "!", down: "✕", off: "○" };
 const WORST_FIRST = ["down", "degraded", "ok", "off"];
 
-/** Mounts the lights; `restore(health)` takes all parts, `update(message)` one. */
+/** Mounts the lights; `restore(health)` takes all parts, `update(message)` one, `count(counters)` the server's counters. */
 export function mountHealth() {
   const parts = new Map();
+  let counted = {};
 
   function drawPart([name, { state, reason, repair, serving }]) {
     const sign = el("span", { class: "light", "aria-hidden": "true" }, SIGNS[state]);
@@ -22,8 +23,17 @@ export function mountHealth() {
       const ill = state === "down" || state === "degraded";
       lines.push(el("p", { class: ill ? "repair" : "reason" }, ill ? el("b", {}, text("health.repair"), " ") : null, el("span", { lang }, repair)));
     }
+    if (counted[name]) lines.push(el("p", { class: "reason", "data-counted": name }, countedWords(counted[name])));
     if (name === "vtube_studio" && state === "down") lines.push(askAgain());
     return el("li", { class: "part", "data-part": name, "data-state": state }, sign, el("div", {}, ...lines));
+  }
+
+  /** What a connection to Twitch has counted, and since when nothing was missed on it. */
+  function countedWords({ received, duplicates, reconnects, gaps, gap_s: gapS, since }) {
+    const figures = { received: number(received), duplicates: number(duplicates), reconnects: number(reconnects), gaps: number(gaps), s: number(gapS) };
+    const words = [text("health.connection", figures)];
+    if (since) words.push(text("health.whole_since", { at: new Date(1000 * since).toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" }) }));
+    return words.join(" ");
   }
 
   /** After a no, VTube Studio asks again only when the operator wants it to. */
@@ -51,6 +61,14 @@ export function mountHealth() {
     update({ part, ...rest }) {
       parts.set(part, rest);
       draw();
+    },
+    count({ twitch = {} }) {
+      counted = twitch;
+      for (const [name, figures] of Object.entries(counted)) {
+        const line = document.querySelector(`[data-counted="${name}"]`);
+        if (line) line.textContent = countedWords(figures);
+        else if (parts.has(name)) draw();
+      }
     },
   };
 }

@@ -21,10 +21,13 @@ import { mountModels } from "./models.js";
 import { mountNow } from "./now.js";
 import { mountPresence } from "./presence.js";
 import { mountSound } from "./sound.js";
+import { toast } from "./toasts.js";
 import { mountViewers } from "./viewers.js";
 import { mountVoices } from "./voices.js";
 
 const TURNS_RESTORED = 20;
+/** Why she did not write in chat, or what she wrote is still there: what somebody can do something about. */
+const FOR_THE_OPERATOR = ["left", "login_lost", "no_scope", "refused"];
 
 await loadTexts();
 mountSwitch(byId("languages"));
@@ -83,7 +86,11 @@ const handlers = {
   heard_final: (message) => microphone.final(message),
   voice: (message) => voices.update(message),
   model: (message) => models.update(message),
-  counters: (message) => counters.show(message),
+  counters(message) {
+    counters.show(message);
+    health.count(message);
+  },
+  unsent: ({ reason, why }) => FOR_THE_OPERATOR.includes(reason) && toast("error", why),
   state(message) {
     header.show(message);
     controls.show(message);
@@ -98,6 +105,7 @@ async function restore(state) {
   sound.show(state.sound);
   health.restore(state.health);
   counters.show(state.counters);
+  health.count(state.counters);
   addresses.show(state.obs);
   held.restore(state.held);
   blocked.show(state.blocked);
