@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from bot import texts
 from bot.app import Aneeka
 from bot.config.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"  # no test may touch a developer's own
 
@@ -71,9 +75,9 @@ def _spanish() -> None:
     texts.use("es")
 
 
-@pytest.fixture
-async def go_live(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
-    """Start her with a config of sections; she is closed after the test."""
+@asynccontextmanager
+async def living(data: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Start her with a config of sections, as often as wanted; she is closed afterwards."""
     async with AsyncExitStack() as stack:
 
         async def start(*, with_voice: bool = True, **sections: dict[str, Any]) -> House:
@@ -87,7 +91,7 @@ async def go_live(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
                     **sections,
                 }
             )
-            aneeka = Aneeka(settings, tmp_path / "data")
+            aneeka = Aneeka(settings, data)
             await aneeka.start()
             stack.push_async_callback(aneeka.close)
             client = await stack.enter_async_context(aiohttp.ClientSession())
@@ -96,3 +100,40 @@ async def go_live(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             return House(aneeka, client)
 
         yield start
+
+
+@pytest.fixture
+async def go_live(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Start her with a config of sections; she is closed after the test."""
+    async with living(tmp_path / "data") as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def microphone_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the browser's microphone hears again and again: a WAV file, read anew whenever a page opens it."""
+    return tmp_path_factory.mktemp("microphone") / "heard.wav"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium(microphone_file: Path) -> AsyncIterator[Browser]:
+    """The one browser of this worker (starting one costs two seconds of a processor)."""
+    from playwright.async_api import async_playwright
+
+    from tests.browser import OPTIONS
+
+    path = needs("chromium", "chromium")
+    microphone = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={microphone_file}"]
+    names = "--host-resolver-rules=MAP *.test 127.0.0.1"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=[*OPTIONS, *microphone, names])
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """A browser; what a test opens in it is closed afterwards."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()

@@ -58,8 +58,8 @@ async def test_rubbish_is_refused_and_she_lives(
             wire.send(door.ask("GET /health"))
             assert status_of(wire.head()) == 200
 
-    answers = await asyncio.to_thread(over_http, door, 2, SPEAKS)
-    frames = await asyncio.to_thread(over_sockets, door, 8, alive)
+    answers = await asyncio.to_thread(over_http, door, 1, SPEAKS)
+    frames = await asyncio.to_thread(over_sockets, door, 4, alive)
     assert answers["5xx"] == 0
     assert min(answers["2xx"], answers["4xx"], answers["without a key"]) > 30
     assert len(frames) == 3

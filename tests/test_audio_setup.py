@@ -56,6 +56,8 @@ class User(Terminal):
 def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualMicrophone]:
     with virtual_microphone(tmp_path, monkeypatch) as microphone:
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("bot.setup.audio.TONE_S", 0.1)
+        monkeypatch.setattr("bot.hearing.trial.GLANCE_S", 0.6)
         (tmp_path / "config.toml").write_text(FILE)
         yield microphone
 

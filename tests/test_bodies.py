@@ -8,7 +8,7 @@ from bot.bodies import PERMIT_FILE, build_bodies, not_allowed_yet
 from bot.config.settings import Settings
 from bot.supervisor import Board
 from bot.vocabulary import Health
-from tests.conftest import AT_EASE, House, until
+from tests.conftest import House, until
 from tests.osc_sink import OscSink
 from tests.test_live import GoLive
 from tests.vtube_studio_server import ModelFile, VTubeStudioServer
@@ -60,7 +60,7 @@ async def test_a_body_that_is_not_there_keeps_nobody_from_speaking(go_live: GoLi
 
 async def test_vrchat_gets_parameters_and_captions_and_is_cleared_by_a_cut(go_live: GoLive) -> None:
     sink = OscSink()
-    house = await go_live(tts=AT_EASE, avatar={"vrchat": {"port": sink.port, "parameters": True, "captions": True}})
+    house = await go_live(avatar={"vrchat": {"port": sink.port, "parameters": True, "captions": True}})
     live = await house.live()
     await house.ask("POST", "/api/say", {"text": SAID})
     await until(live, "phrase")

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 import wave
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bot import texts
+from bot.cli import main
+
 
 class Shell:
+    """Where a user types. Most commands run in this process, which spares each the start of another one."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ANEEKA_")} | {
@@ -30,25 +40,43 @@ class Shell:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def run(self, *words: str, **extra: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bot", *words]
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment | extra,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+    def run(self, *words: str, typed: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, with nobody at its keyboard after ``typed``."""
+        out, err = io.StringIO(), io.StringIO()
+        language, pace, level = texts.chosen(), sys.getswitchinterval(), logging.root.level
+        with pytest.MonkeyPatch.context() as patch, chdir(self.folder), redirect_stdout(out), redirect_stderr(err):
+            for name in os.environ.keys() - self.environment.keys():
+                patch.delenv(name)
+            for name, value in (self.environment | extra).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.StringIO(typed))
+            patch.setattr(logging.root, "handlers", [])
+            patch.setattr(sys, "excepthook", sys.excepthook)
+            patch.setattr(threading, "excepthook", threading.excepthook)
+            try:
+                code = main([*words])
+            except SystemExit as end:
+                code = end.code
+            finally:
+                texts.use(language)
+                sys.setswitchinterval(pace)
+                logging.root.setLevel(level)
+        return subprocess.CompletedProcess([*words], code, out.getvalue(), err.getvalue())
 
-    def start(self, *words: str, ignoring_sigint: bool = False) -> subprocess.Popen[str]:
+    def run_apart(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a process of its own."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess([*words], process.returncode, out, err)
+
+    def start(self, *words: str, ignoring_sigint: bool = False, **extra: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "bot", *words]
         pipe = subprocess.PIPE
         return subprocess.Popen(
             command,
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | extra,
+            stdin=subprocess.DEVNULL,
             stdout=pipe,
             stderr=pipe,
             text=True,
@@ -75,7 +103,7 @@ def test_config_check_tells_all_mistakes_at_once(shell: Shell) -> None:
         assert key in said
     assert "llama" in said
     assert "threads" in said
-    assert sentence(shell.run("run", "--no-open"), 2) == said
+    assert sentence(shell.run_apart("run", "--no-open"), 2) == said
 
 
 def test_config_show_tells_where_each_value_comes_from(shell: Shell) -> None:
@@ -124,10 +152,13 @@ def test_say_says_what_is_wrong(shell: Shell, words: tuple[str, ...], code: int)
     assert sentence(shell.run(*words), code).strip()
 
 
+QUICK = ("--first-token-ms", "20", "--first-audio-ms", "20", "--tokens-per-s", "500", "--speech-speed", "20")
+
+
 def test_bench_prints_one_json_object(shell: Shell) -> None:
     answers = [{"text": "Wow! Sí.", "tokens": ["Wow", "!", " Sí", "."]}, {"text": "Hola a todos, amigos.", "tokens": 6}]
     (shell.folder / "answers.json").write_text(json.dumps(answers))
-    result = shell.run("bench", "--json", "--turns", "4", "--answers", "answers.json", "--first-token-ms", "20")
+    result = shell.run("bench", "--json", "--turns", "3", "--answers", "answers.json", *QUICK)
     assert result.returncode == 0, result.stderr
     figures = json.loads(result.stdout)
     assert {"over_floor_ms", "first_audible_ms", "silence_ms", "cpu_s_per_turn", "sequential_ratio"} <= set(figures)
@@ -153,9 +184,10 @@ def test_bad_answers_are_one_sentence(shell: Shell, content: str) -> None:
 
 
 def test_replay_prints_a_summary_that_adds_up(shell: Shell) -> None:
-    lines = [{"at_s": n * 0.5, "user": f"v{n % 5}", "text": f"mensaje número {n} para Aneeka"} for n in range(40)]
+    lines = [{"at_s": n * 0.1, "user": f"v{n % 5}", "text": f"mensaje número {n} para Aneeka"} for n in range(40)]
     (shell.folder / "chat.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    result = shell.run("replay", "chat.jsonl", "--speed", "4", "--json", "--port", "0")
+    told = ("--speed", "4", "--json", "--port", "0")
+    result = shell.run("replay", "chat.jsonl", *told, ANEEKA_LLM__ENGINE="understudy", ANEEKA_AUDIO__MODE="off")
     assert result.returncode == 0, result.stderr
     summary = json.loads(result.stdout)
     assert summary["chat_received"] == 40
@@ -171,20 +203,23 @@ def test_doctor_checks_everything_and_finds_what_is_broken(shell: Shell) -> None
         check["part"] for check in found["checks"]
     }
     (shell.folder / "not.gguf").write_text("no model")
-    cases = {
-        "brain": {"ANEEKA_LLM__MODEL": str(shell.folder / "not.gguf")},
-        "voice": {"ANEEKA_TTS__VOICE": "nadie"},
-        "voice_azure": {"ANEEKA_TTS__ENGINE": "azure"},
-        "sound": {"ANEEKA_STAGE__SOUND": "sound_card", "ANEEKA_AUDIO__OUTPUT_DEVICE": "no such device"},
-        "config": {"ANEEKA_LLM__ENGINE": "lama"},
+    local = {
+        "ANEEKA_LLM__MODEL": str(shell.folder / "not.gguf"),
+        "ANEEKA_TTS__VOICE": "nadie",
+        "ANEEKA_STAGE__SOUND": "sound_card",
+        "ANEEKA_AUDIO__OUTPUT_DEVICE": "no such device",
     }
-    for part, environment in cases.items():
+    service = {"ANEEKA_TTS__ENGINE": "azure", "ANEEKA_LLM__ENGINE": "understudy", "ANEEKA_STT__ENGINE": "off"}
+    for parts, environment in (
+        ({"brain", "voice", "sound"}, local),
+        ({"voice_azure"}, service),
+        ({"config"}, {"ANEEKA_LLM__ENGINE": "lama"}),
+    ):
         result = shell.run("doctor", "--json", **environment)
-        assert result.returncode == 1, part
+        assert result.returncode == 1, parts
         broken = [check for check in json.loads(result.stdout)["checks"] if check["state"] == "down"]
-        assert [check["part"] for check in broken] == [part]
-        assert broken[0]["reason"]
-        assert broken[0]["repair"]
+        assert {check["part"] for check in broken} == parts
+        assert all(check["reason"] and check["repair"] for check in broken)
         assert "Traceback" not in result.stderr
 
 
@@ -198,13 +233,22 @@ def test_a_taken_port_is_one_sentence_and_exit_code_2(shell: Shell) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent by signal")
 @pytest.mark.parametrize(
-    ("sent", "background"), [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False)]
+    ("sent", "background", "settings"),
+    [
+        (signal.SIGINT, False, {}),
+        (signal.SIGINT, True, {"ANEEKA_LLM__ENGINE": "understudy", "ANEEKA_AUDIO__MODE": "off"}),
+        (signal.SIGTERM, False, {"ANEEKA_LLM__ENGINE": "understudy", "ANEEKA_AUDIO__MODE": "off"}),
+    ],
 )
-async def test_she_goes_live_and_ends_cleanly(shell: Shell, sent: signal.Signals, background: bool) -> None:
+async def test_she_goes_live_and_ends_cleanly(
+    shell: Shell, sent: signal.Signals, background: bool, settings: dict[str, str]
+) -> None:
     words = ("--no-open", "--port", "0") if background else ("run", "--no-open", "--port", "0")
-    process = shell.start(*words, ignoring_sigint=background)
+    began_s = time.monotonic()
+    process = shell.start(*words, ignoring_sigint=background, **settings)
     assert process.stdout is not None
     line = await asyncio.to_thread(process.stdout.readline)
+    start_s = time.monotonic() - began_s
     address = line.split()[-1]
     assert address.startswith("http://127.0.0.1:")
 
@@ -218,7 +262,7 @@ async def test_she_goes_live_and_ends_cleanly(shell: Shell, sent: signal.Signals
     await asyncio.to_thread(ask, "/api/say", {"text": "Una frase larga que no va a terminar, porque alguien la apaga."})
     assert (await asyncio.to_thread(ask, "/api/state"))["health"]["voice"]
     process.send_signal(sent)
-    out, err = await asyncio.to_thread(process.communicate, timeout=3)
+    out, err = await asyncio.to_thread(process.communicate, timeout=3 + start_s)
     assert process.returncode == 0, err
     assert out == "", "one line with the studio's address, and nothing else"
     assert "Traceback" not in err

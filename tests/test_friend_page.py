@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.async_api import Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, Page
 
-from tests.conftest import House, needs
+from tests.browser import GoLive, becomes, go_live, open_page, pages
+from tests.conftest import House
 from tests.containers import wav
 from tests.spoken_english import RATE_HZ, spoken
-from tests.test_pages import OPTIONS, becomes
 from tests.transcription_server import KEY, Sphinx, Transcriptions
 
 pytest.importorskip("pocketsphinx", reason="needs the package pocketsphinx")
 
-GoLive = Callable[..., Awaitable[House]]
-Open = Callable[..., Awaitable[Page]]
+__all__ = ["go_live"]
+pytestmark = pages
+
+READY = "document.body.dataset.ready && document.getElementById('connection').hidden"
 QUESTION = "tell me a story please"
 HEAR = """() => {
   window.levels = [];
@@ -49,40 +51,11 @@ TURN = """async (stretches) => {
 }"""
 
 
-@pytest.fixture
-async def house(go_live: GoLive) -> AsyncIterator[House]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def transcriber() -> AsyncIterator[str]:
     server = Transcriptions(Sphinx())
-    url = await server.start()
-    yield await go_live(stt={"engine": "openai", "openai": {"base_url": url, "api_key": KEY}})
+    yield await server.start()
     await server.close()
-
-
-@pytest.fixture
-async def open_page(house: House, tmp_path: Path) -> AsyncIterator[Open]:
-    """Open the page with a microphone that hears ``sound``, then silence."""
-    chromium = needs("chromium", "chromium")
-    async with AsyncExitStack() as stack:
-        playwright = await stack.enter_async_context(async_playwright())
-
-        async def opened(
-            sound: np.ndarray[Any, Any], *, allowed: bool = True, problems: list[str] | None = None
-        ) -> Page:
-            file = tmp_path / "microphone.wav"
-            file.write_bytes(wav(np.concatenate((sound, np.zeros(20 * RATE_HZ, np.int16))), RATE_HZ))
-            ways = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={file}%noloop"]
-            ways += ["--use-fake-ui-for-media-stream"] if allowed else ["--deny-permission-prompts"]
-            browser = await playwright.chromium.launch(executable_path=chromium, args=[*OPTIONS, *ways])
-            stack.push_async_callback(browser.close)
-            page = await browser.new_page(viewport={"width": 900, "height": 700})
-            seen = [] if problems is None else problems
-            page.on("console", lambda message: seen.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: seen.append(str(error)))
-            await page.goto(house.aneeka.server.address("/friend"))
-            await becomes(page, "document.body.dataset.ready && document.getElementById('connection').hidden")
-            await page.evaluate(HEAR)
-            return page
-
-        yield opened
 
 
 def turn(state: str) -> str:
@@ -94,11 +67,30 @@ async def said(page: Page) -> list[tuple[str, str]]:
     return [tuple(row) for row in await page.evaluate(rows)]
 
 
-async def test_a_spoken_question_gets_a_spoken_answer_and_the_history_stays(house: House, open_page: Open) -> None:
+async def open_friend(house: House, browser: Browser, problems: list[str], **context: Any) -> Page:
+    return await open_page(
+        browser,
+        house.aneeka.server.address("/friend"),
+        problems,
+        ready=READY,
+        **context,
+    )
+
+
+async def test_a_spoken_question_is_answered_aloud_the_history_stays_and_a_press_interrupts(
+    go_live: GoLive, browser: Browser, microphone_file: Path, transcriber: str
+) -> None:
+    async def long_answer(prompt: Any) -> AsyncIterator[str]:
+        yield "[happy] " + "Había una vez una historia muy larga que no se acababa nunca. " * 8
+
+    before, after = np.zeros(RATE_HZ // 2, np.int16), np.zeros(60 * RATE_HZ, np.int16)
+    microphone_file.write_bytes(wav(np.concatenate((before, spoken(QUESTION), after)), RATE_HZ))
     problems: list[str] = []
-    page = await open_page(np.concatenate((np.zeros(RATE_HZ // 2, np.int16), spoken(QUESTION))), problems=problems)
+    house = await go_live(stt={"engine": "openai", "openai": {"base_url": transcriber, "api_key": KEY}})
+    page = await open_friend(house, browser, problems, permissions=["microphone"])
     assert "token" not in page.url
     assert page.url.endswith("/friend")
+    await page.evaluate(HEAR)
     await page.click("#friend-press")
     await becomes(page, turn("thinking"), 20)
     await becomes(page, turn("speaking"), 20)
@@ -111,18 +103,12 @@ async def test_a_spoken_question_gets_a_spoken_answer_and_the_history_stays(hous
     assert house.aneeka.memory.messages() == ()
     assert problems == []
     await page.reload()
-    await becomes(page, "document.body.dataset.ready")
+    await becomes(page, READY)
     assert await said(page) == [("user", QUESTION), ("assistant", answer)]
     await page.click("#friend-again")
     assert await said(page) == []
 
-
-async def test_pressing_interrupts_her_and_panic_silences_her(house: House, open_page: Open) -> None:
-    async def long_answer(prompt: Any) -> AsyncIterator[str]:
-        yield "[happy] " + "Había una vez una historia muy larga que no se acababa nunca. " * 8
-
     house.aneeka.engines.brain.think = long_answer
-    page = await open_page(spoken(QUESTION))
     await page.click("#friend-press")
     await becomes(page, turn("speaking"), 30)
     await page.click("#friend-press")
@@ -135,8 +121,17 @@ async def test_pressing_interrupts_her_and_panic_silences_her(house: House, open
     assert "silent until" in await page.inner_text("#friend-status")
 
 
-async def test_without_permission_it_says_what_to_do(house: House, open_page: Open) -> None:
-    page = await open_page(spoken(QUESTION), allowed=False)
+async def test_strangers_find_the_door_closed_and_without_permission_it_says_what_to_do(
+    go_live: GoLive, browser: Browser
+) -> None:
+    house = await go_live(with_voice=False, stt={"engine": "off"})
+    for token, status in (("", 401), (f"?token={house.watch_token}", 401), (f"?token={house.token}", 303)):
+        path = f"{house.url}/friend{token}"
+        async with house.client.get(path, allow_redirects=False) as answer:
+            assert answer.status == status
+            assert answer.headers.get("Location") == ("/friend" if status == 303 else None)
+
+    page = await open_friend(house, browser, [], permissions=["geolocation"])
     await page.click("#friend-press")
     await becomes(page, "document.querySelector('#toasts .toast')")
     assert "micrófono" in await page.inner_text("#toasts")
@@ -154,11 +149,3 @@ async def test_without_permission_it_says_what_to_do(house: House, open_page: Op
     assert kept_s == pytest.approx(0.4 + 2.6 + 0.9, abs=0.15), "and what was before the first word is not sent"
     ended_s, _ = await heard((-60, 1), *[(-25, 1), (-60, 0.5)] * 60)
     assert ended_s == pytest.approx(55, abs=0.1)
-
-
-async def test_a_stranger_finds_the_door_closed(house: House) -> None:
-    for token, status in (("", 401), (f"?token={house.watch_token}", 401), (f"?token={house.token}", 303)):
-        path = f"{house.url}/friend{token}"
-        async with house.client.get(path, allow_redirects=False) as answer:
-            assert answer.status == status
-            assert answer.headers.get("Location") == ("/friend" if status == 303 else None)

@@ -149,6 +149,8 @@ async def test_an_answer_to_chat_waits_and_is_said_when_approved(go_live: GoLive
     _, waiting = await house.ask("GET", "/api/held")
     assert [item["text"] for item in waiting] == [held["text"]]
     await house.ask("POST", "/api/operator", {"text": "¿sigues ahí?"})
+    await until(live, "word")
+    await house.ask("POST", "/api/control/skip")
     assert (await until(live, "turn"))["mode"] == "operator"
     status, answer = await house.ask("POST", f"/api/held/{held['id']}/approve")
     assert (status, answer) == (200, {"id": held["id"], "verb": "approve"})
@@ -162,7 +164,7 @@ async def test_an_answer_to_chat_waits_and_is_said_when_approved(go_live: GoLive
     assert (await house.ask("POST", f"/api/held/{held['id']}/approve"))[0] == 404
     house.aneeka.hand.close()
     log = (tmp_path / "data/decisions.jsonl").read_text("utf-8")
-    assert [json.loads(line)["what"] for line in log.splitlines()] == ["approve"]
+    assert [json.loads(line)["what"] for line in log.splitlines()] == ["skip", "approve"]
     assert "hola Aneeka" not in log
     assert house.token not in log
     assert (await house.ask("GET", "/api/decisions?limit=5"))[1][0]["who"] == "script"
@@ -255,12 +257,13 @@ async def test_when_the_operator_is_away_she_reads_on_in_silence(go_live: GoLive
     assert (state["away"], state["doing"], len(state["waiting"])) == (True, "muted", 1)
     await house.ask("POST", "/api/present")
     assert (await until(live, "state", away=False))["muted"] is False
-    assert (await until(live, "turn"))["mode"] == "chat_one"
+    assert (await until(live, "cue"))["mode"] == "chat_one"
+    await until(live, "word")
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
+async def test_only_the_operator_decides(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False)
+    for method, path in (
         ("GET", "/api/held"),
         ("POST", "/api/held/x/approve"),
         ("POST", "/api/held/x/reject"),
@@ -268,11 +271,8 @@ async def test_when_the_operator_is_away_she_reads_on_in_silence(go_live: GoLive
         ("POST", "/api/viewers/block"),
         ("GET", "/api/decisions"),
         ("POST", "/api/present"),
-    ],
-)
-async def test_only_the_operator_decides(go_live: GoLive, method: str, path: str) -> None:
-    house = await go_live(with_voice=False)
-    for headers in ({}, {"Authorization": f"Bearer {house.watch_token}"}):
-        assert (await house.ask(method, path, headers=headers))[0] == 401
+    ):
+        for headers in ({}, {"Authorization": f"Bearer {house.watch_token}"}):
+            assert (await house.ask(method, path, headers=headers))[0] == 401, (method, path)
     assert (await house.ask("POST", "/api/held/x/reject"))[0] == 404
     assert (await house.ask("GET", "/api/decisions?limit=x"))[0] == 400

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot import inbox
 from bot.inbox import ChatRules, Inbox
 from bot.vocabulary import Heard, Person, Role
 
@@ -173,30 +174,28 @@ def test_reply_chance_spares_who_asks_or_names_her() -> None:
     assert desk.chat("ANEEKA mira esto de aquí") is None
 
 
-class TestFlood:
-    def test_bounded_memory_and_every_message_accounted_for(self) -> None:
-        desk = Desk(max_waiting=50)
-        taken = 0
-        for n in range(30_000):
-            now = n * 0.006
-            desk.chat(f"mensaje {n} de {n % 977}", f"viewer{n % 7001}", now)
-            if n % 1000 == 0:
-                desk.inbox.expire(now)
-                chosen = desk.inbox.chat_ready(now)[:5]
-                desk.inbox.take(chosen)
-                desk.inbox.finished(chosen, True, now)
-                taken += len(chosen)
-        inbox = desk.inbox
-        assert inbox.answered == taken > 0
-        assert inbox.received == 30_000 == inbox.answered + sum(inbox.dropped.values()) + len(inbox.waiting(180.0))
-        sizes = [len(inbox._seen), len(inbox._people), len(inbox._chat)]
-        assert max(sizes) <= 20_000
-        assert len(inbox._people) <= 5_000
-        assert len(inbox._chat) <= 50
+def test_in_a_flood_memory_is_bounded_and_every_message_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "REMEMBERED_IDS", 2000)
+    monkeypatch.setattr(inbox, "REMEMBERED_PEOPLE", 500)
+    desk, taken = Desk(max_waiting=50), 0
+    for n in range(3000):
+        now = n * 0.006
+        desk.chat(f"mensaje {n} de {n % 97}", f"viewer{n % 701}", now)
+        if n % 100 == 0:
+            desk.inbox.expire(now)
+            chosen = desk.inbox.chat_ready(now)[:5]
+            desk.inbox.take(chosen)
+            desk.inbox.finished(chosen, True, now)
+            taken += len(chosen)
+    box = desk.inbox
+    assert box.answered == taken > 0
+    assert box.received == 3000 == box.answered + sum(box.dropped.values()) + len(box.waiting(18.0))
+    assert (len(box._seen), len(box._people)) == (2000, 500), "full, and no fuller"
+    assert len(box._chat) <= 50
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.text(max_size=30), st.booleans()), max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_chat_adds_up(lines: list[tuple[str, str, bool]]) -> None:
     desk = Desk(max_waiting=5, reply_chance=0.7)
     for n, (user, text, answer) in enumerate(lines):
@@ -206,6 +205,6 @@ def test_any_chat_adds_up(lines: list[tuple[str, str, bool]]) -> None:
             desk.inbox.take(chosen)
             desk.inbox.finished(chosen, n % 3 > 0, float(n))
     desk.inbox.expire(10_000.0)
-    inbox = desk.inbox
-    assert inbox.received == len(lines) == inbox.answered + sum(inbox.dropped.values())
-    assert Counter(reason for _, reason in desk.drops) == inbox.dropped
+    box = desk.inbox
+    assert box.received == len(lines) == box.answered + sum(box.dropped.values())
+    assert Counter(reason for _, reason in desk.drops) == box.dropped

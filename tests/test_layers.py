@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from avatar.layers import FILE_MOST, NAMES, BadLayers, read_layers
 from bot.texts import text
-from tests.conftest import needs
-from tests.test_live import GoLive
-from tests.test_pages import OPTIONS, becomes
+from tests.browser import GoLive, becomes, go_live, pages
+
+__all__ = ["go_live"]
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 100 100">{}</svg>'
@@ -167,16 +166,10 @@ def test_every_name_is_a_part_alone_or_with_a_mood() -> None:
 # ---------------------------------------------------------------------- in the living program
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    path = needs("chromium", "chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=OPTIONS)
-        yield browser
-        await browser.close()
-
-
-async def test_she_is_drawn_with_the_operators_layers(go_live: GoLive, browser: Browser, tmp_path: Path) -> None:
+@pages
+async def test_she_is_drawn_with_layers_and_each_by_itself_is_only_a_picture(
+    go_live: GoLive, browser: Browser, tmp_path: Path
+) -> None:
     folder = folder_of(
         tmp_path,
         mouth_open__svg=svg("<rect width='100' height='50' fill='#f00'/>"),
@@ -186,6 +179,15 @@ async def test_she_is_drawn_with_the_operators_layers(go_live: GoLive, browser: 
     )
     house = await go_live(avatar={"page": {"folder": str(folder)}}, stage={"sound": "auto"})
     assert house.aneeka.board.parts["layers"].state == "ok"
+    async with house.client.get(house.url + "/static/layers/body") as answer:
+        assert answer.content_type == "image/svg+xml"
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "sandbox" in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert await answer.read() == svg()
+    for name in ("head", "..%2fconfig.toml", "body.svg"):
+        assert (await house.ask("GET", f"/static/layers/{name}"))[0] == 404
     trouble: list[str] = []
     page = await browser.new_page(viewport={"width": 640, "height": 360})
     page.on("requestfailed", lambda request: trouble.append(request.url))
@@ -198,7 +200,7 @@ async def test_she_is_drawn_with_the_operators_layers(go_live: GoLive, browser: 
     await becomes(page, f"({shown}).join() === 'body,eyes_open,mouth_closed'")
     placed = await page.evaluate("document.querySelector('.aneeka-avatar').style.transform")
     assert placed == "translate(30px, -20px) scale(-0.5, 0.5)"
-    house.aneeka.desk.say("Papá, mamá, ¿vamos a la playa mañana?")
+    house.aneeka.desk.say("Papá, mamá, a la playa.")
     await becomes(page, f"({shown}).includes('mouth_open')")
     await becomes(page, "!window.aneeka.speaking && window.aneeka.caption.length > 5", 20)
     house.aneeka.performer.feels("happy", house.aneeka.now())
@@ -206,6 +208,7 @@ async def test_she_is_drawn_with_the_operators_layers(go_live: GoLive, browser: 
     assert trouble == []
 
 
+@pages
 async def test_bad_layers_leave_the_drawn_aneeka_and_a_light(go_live: GoLive, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, head__svg=svg("<script/>"))
     house = await go_live(with_voice=False, avatar={"page": {"folder": str(folder)}})
@@ -214,16 +217,3 @@ async def test_bad_layers_leave_the_drawn_aneeka_and_a_light(go_live: GoLive, tm
     assert "head.svg" in light.reason
     assert light.repair
     assert await house.ask("GET", "/static/layers", headers={}) == (200, {"layers": []})
-
-
-async def test_a_layer_opened_by_itself_is_only_a_picture(go_live: GoLive, tmp_path: Path) -> None:
-    house = await go_live(with_voice=False, avatar={"page": {"folder": str(folder_of(tmp_path))}})
-    async with house.client.get(house.url + "/static/layers/body") as answer:
-        assert answer.content_type == "image/svg+xml"
-        policy = answer.headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy
-        assert "sandbox" in policy
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert await answer.read() == svg()
-    for name in ("head", "..%2fconfig.toml", "body.svg"):
-        assert (await house.ask("GET", f"/static/layers/{name}"))[0] == 404

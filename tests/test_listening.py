@@ -58,62 +58,11 @@ async def room(go_live):
     await server.close()
 
 
-async def test_what_is_said_into_the_microphone_is_answered_and_the_record_tells_when(room):
-    live = await room.house.live()
-    room.say("what is your name")
-    heard = await until(live, "heard_final")
-    turn = await until(live, "turn")
-    assert (heard["text"], heard["answered"]) == ("what is your name", True)
-    assert (turn["mode"], turn["heard"][0]["text"]) == ("operator", "what is your name")
-    assert turn["spoken"]
-    assert turn["engines"]["stt"] == "openai"
-    marks = list(turn["marks_ms"])
-    assert marks[:4] == ["speech_ended", "turn_ended", "transcript_ready", "heard"]
-    assert min(turn["marks_ms"].values()) == turn["marks_ms"]["speech_ended"] == 0
-
-
-async def test_words_over_her_cut_her_and_are_answered(room):
-    live = await room.house.live()
-    await room.house.ask("POST", "/api/say", {"text": LONG})
-    for _ in range(LISTENS_WORDS):
-        await until(live, "word")
-    room.say("stop it please and tell me your name")
-    room.hears["text"] = "stop it please and tell me your name"
-    cut = await until(live, "turn", mode="say")
-    assert cut["cut"] == "barge_in"
-    assert cut["spoken"]
-    assert len(cut["spoken"]) < len(LONG) / 2
-    answer = await until(live, "turn", mode="operator")
-    assert answer["heard"][0]["text"].startswith("stop it please")
-
-
-async def test_a_murmur_over_her_does_not_end_what_she_says(room):
-    live = await room.house.live()
-    said = " ".join(LONG.split()[:30]) + "."
-    room.hears["text"] = "mm-hm"
-    await room.house.ask("POST", "/api/say", {"text": said})
-    for _ in range(LISTENS_WORDS):
-        await until(live, "word")
-    room.say("mmm")
-    turn = await until(live, "turn", mode="say")
-    assert (turn["cut"], turn["spoken"]) == (None, said)
-
-
-async def test_talk_to_the_audience_is_heard_and_not_answered(room):
-    room.ear.addressing._everything = False
-    live = await room.house.live()
-    room.hears["text"] = "welcome everybody to the stream"
-    room.say("welcome everybody to the stream")
-    heard = await until(live, "heard_final")
-    assert heard["answered"] is False
-    assert (await until(live, "dropped"))["reason"] == "not_addressed"
-    room.hears["text"] = "Aneeka, what do you think"
-    room.say("Anika what do you think")
-    assert (await until(live, "turn"))["mode"] == "operator"
-
-
-async def test_she_thinks_before_the_turn_is_over_and_what_she_thought_is_what_she_says(room, monkeypatch):
+async def test_who_speaks_to_her_is_answered_with_what_she_thought_meanwhile_and_the_record_tells_when(
+    room, monkeypatch
+):
     monkeypatch.setattr(thinking, "BUSY_S", float("inf"))
+    room.ear.addressing._everything = False
     live = await room.house.live()
     ladder, began = room.house.aneeka.engines.brain, []
     real = ladder.think
@@ -123,10 +72,47 @@ async def test_she_thinks_before_the_turn_is_over_and_what_she_thought_is_what_s
         return real(prompt)
 
     ladder.think = think
-    room.say("what is your name")
+    room.hears["text"] = "welcome everybody to the stream"
+    room.say("welcome to the stream")
+    heard = await until(live, "heard_final")
+    assert heard["answered"] is False
+    assert (await until(live, "dropped"))["reason"] == "not_addressed"
+    assert began == []
+
+    room.hears["text"] = "Aneeka, what is your name"
+    room.say("Anika what is your name")
+    heard = await until(live, "heard_final")
     turn = await until(live, "turn")
+    assert (heard["text"], heard["answered"]) == ("Aneeka, what is your name", True)
+    assert (turn["mode"], turn["heard"][0]["text"]) == ("operator", "Aneeka, what is your name")
     assert turn["spoken"]
+    assert turn["engines"]["stt"] == "openai"
     marks = turn["marks_ms"]
+    assert list(marks)[:4] == ["speech_ended", "turn_ended", "transcript_ready", "heard"]
+    assert min(marks.values()) == marks["speech_ended"] == 0
     turn_ended_s = turn["audible_at_s"] + (marks["turn_ended"] - marks["first_audible"]) / 1000
     assert len(began) == 1, "thought once, not once more in earnest"
     assert began[0] < turn_ended_s
+
+
+async def test_a_murmur_over_her_does_not_end_what_she_says_and_words_do_and_are_answered(room):
+    live = await room.house.live()
+    said = " ".join(LONG.split()[:20]) + "."
+    room.hears["text"] = "mm-hm"
+    await room.house.ask("POST", "/api/say", {"text": said})
+    for _ in range(LISTENS_WORDS):
+        await until(live, "word")
+    room.say("mmm")
+    turn = await until(live, "turn", mode="say")
+    assert (turn["cut"], turn["spoken"]) == (None, said)
+
+    await room.house.ask("POST", "/api/say", {"text": LONG})
+    for _ in range(LISTENS_WORDS):
+        await until(live, "word")
+    room.hears["text"] = "stop it please and tell me your name"
+    room.say("stop it please and tell me your name")
+    cut = await until(live, "turn", mode="say")
+    assert cut["cut"] == "barge_in"
+    assert 0 < len(cut["spoken"]) < len(LONG)
+    answer = await until(live, "turn", mode="operator")
+    assert answer["heard"][0]["text"].startswith("stop it please")

@@ -20,7 +20,9 @@ LONG = (
 )
 
 
-async def test_a_viewer_is_answered_and_the_record_tells_how(go_live: GoLive, tmp_path: Path) -> None:
+async def test_a_viewer_is_answered_the_record_and_the_memory_tell_how_until_it_is_withdrawn(
+    go_live: GoLive, tmp_path: Path
+) -> None:
     house = await go_live(stage={"sound": "none", "record": str(tmp_path / "wav")})
     live = await house.live()
     assert (await until(live, "hello"))["state"]["counters"]["chat_received"] == 0
@@ -49,16 +51,13 @@ async def test_a_viewer_is_answered_and_the_record_tells_how(go_live: GoLive, tm
     assert Path(turn["wav"]).stat().st_size > 20_000
     _, state = await house.ask("GET", "/api/state")
     assert (state["counters"]["chat_answered"], state["counters"]["turns"]) == (1, 1)
-
-
-async def test_memory_holds_what_was_heard_and_the_next_prompt_shows_it(go_live: GoLive) -> None:
-    house = await go_live()
-    live = await house.live()
-    await house.ask("POST", "/api/operator", {"text": "¿Cómo te llamas?"})
-    turn = await until(live, "turn")
+    assert len(house.aneeka.memory.messages()) == 2
     messages = house.aneeka.prompts.warm_prompt(house.aneeka.memory).messages
     assert messages[-1].role == "assistant"
     assert messages[-1].content.endswith(turn["spoken"])
+    assert (await house.ask("DELETE", f"/api/chat/{accepted['id']}"))[1]["was"] == "spoken"
+    assert house.aneeka.memory.messages() == ()
+    assert house.aneeka.desk.turns(1)[0]["spoken"] == ""
 
 
 async def test_say_is_said_exactly_and_skip_leaves_only_what_was_audible(go_live: GoLive, tmp_path: Path) -> None:
@@ -67,17 +66,18 @@ async def test_say_is_said_exactly_and_skip_leaves_only_what_was_audible(go_live
     await house.ask("POST", "/api/say", {"text": "Buenas noches a todos."})
     assert (await until(live, "turn"))["spoken"] == "Buenas noches a todos."
     await house.ask("POST", "/api/say", {"text": LONG})
-    words = [await until(live, "word") for _ in range(5)]
-    asked = house.aneeka.now()
+    for _ in range(5):
+        await until(live, "word")
     await house.ask("POST", "/api/control/skip")
-    turn = await until(live, "turn")
+    answered = house.aneeka.now()
+    words = 5
+    while (turn := await live.receive_json())["type"] != "turn":
+        words += turn["type"] == "word"
     assert turn["cut"] == "skip"
-    assert abs(len(turn["spoken"].split()) - len(words)) <= 1
+    assert abs(len(turn["spoken"].split()) - words) <= 1
     assert LONG.startswith(turn["spoken"])
-    silent_s = (
-        turn["audible_at_s"] + (turn["marks_ms"]["last_audible"] - turn["marks_ms"]["first_audible"]) / 1000 - asked
-    )
-    assert silent_s < 0.06, "the deadline of the interface, on the marks' own clock"
+    silent_at = turn["audible_at_s"] + (turn["marks_ms"]["last_audible"] - turn["marks_ms"]["first_audible"]) / 1000
+    assert silent_at - answered < 0.03, "she is silent as soon as it is said that she is, on the marks' own clock"
 
 
 async def test_the_operator_comes_first_and_panic_holds_until_resume(go_live: GoLive) -> None:
@@ -117,17 +117,6 @@ async def test_a_withdrawn_message_is_cut_off_and_gone_everywhere(go_live: GoLiv
     assert accepted["id"] in kept
 
 
-async def test_a_withdrawn_answer_leaves_the_history(go_live: GoLive) -> None:
-    house = await go_live()
-    live = await house.live()
-    _, accepted = await house.ask("POST", "/api/chat", {"user": "Ana", "text": "hola Aneeka"})
-    await until(live, "turn")
-    assert len(house.aneeka.memory.messages()) == 2
-    assert (await house.ask("DELETE", f"/api/chat/{accepted['id']}"))[1]["was"] == "spoken"
-    assert house.aneeka.memory.messages() == ()
-    assert house.aneeka.desk.turns(1)[0]["spoken"] == ""
-
-
 async def test_several_viewers_at_once_get_one_answer(go_live: GoLive) -> None:
     house = await go_live()
     live = await house.live()
@@ -144,16 +133,15 @@ async def test_killing_her_voice_in_mid_reply_never_ends_her(go_live: GoLive) ->
     house = await go_live()
     live = await house.live()
     text = "Uno dos tres cuatro cinco seis. Siete ocho nueve."
-    for _ in range(2):
-        await house.ask("POST", "/api/say", {"text": text})
-        await until(live, "word")
-        _, state = await house.ask("GET", "/api/state")
-        psutil.Process(state["health"]["voice"]["pid"]).kill()
-        turn = await until(live, "turn")
-        assert turn["spoken"] == text
-        await house.ask("POST", "/api/say", {"text": "Sigo aquí."})
-        again = await until(live, "turn")
-        assert (again["spoken"], again["engines"]["tts"]) == ("Sigo aquí.", "espeak")
+    await house.ask("POST", "/api/say", {"text": text})
+    await until(live, "word")
+    _, state = await house.ask("GET", "/api/state")
+    psutil.Process(state["health"]["voice"]["pid"]).kill()
+    turn = await until(live, "turn")
+    assert turn["spoken"] == text
+    await house.ask("POST", "/api/say", {"text": "Sigo aquí."})
+    again = await until(live, "turn")
+    assert (again["spoken"], again["engines"]["tts"]) == ("Sigo aquí.", "espeak")
 
 
 async def test_a_page_that_sounds_gets_all_the_sound_and_its_mouth(go_live: GoLive) -> None:

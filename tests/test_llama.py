@@ -28,7 +28,7 @@ pytest.importorskip("llama_cpp")
 
 CUE = Cue("operator", (), 0.0)
 PERSONA = Message("system", "Eres Aneeka, una compañera alegre. " * 40)
-LONG = Message("system", "abcdefgh " * 870)
+LONG = Message("system", "abcdefgh " * 550)
 LETTERS = tiny_gguf.byte_letters()
 
 
@@ -48,7 +48,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Takes seconds to read a full context."""
+    """Takes a second to read something long."""
     return tiny_gguf.write(tmp_path_factory.mktemp("gguf") / "slow.gguf", dim=128, layers=4)
 
 
@@ -133,7 +133,7 @@ async def test_an_answer_does_not_wait_for_reading_ahead(load: Any, slow: Path) 
     warming = asyncio.create_task(brain.warm(ask(LONG)))
     await asyncio.sleep(0.05)
     assert await answer(brain, ask("hola"))
-    await asyncio.wait_for(warming, 1)
+    await asyncio.wait_for(warming, 10)
     await answer(brain, ask(LONG, max_tokens=1))
     assert brain.reused_tokens < brain.prompt_tokens / 2
 
@@ -158,7 +158,7 @@ def test_cancelling_cuts_the_reading_of_a_prompt_short(slow: Path) -> None:
     job.join(10)
     assert not job.is_alive()
     assert items == []
-    assert 0 < engine._llm.n_tokens < 4000
+    assert 0 < engine._llm.n_tokens < len(LONG.content) / 2
 
     resumed = list(engine.run(request, b""))
     fresh = list(LlamaEngine(options(slow)).run(request, b""))

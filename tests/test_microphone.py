@@ -25,7 +25,7 @@ from bot.texts import text
 from bot.vocabulary import EngineDown, Health, Pcm
 from tests.virtual_microphone import VirtualMicrophone, virtual_microphone
 
-SAID_S = 1.0
+SAID_S = 0.7
 
 
 @pytest.fixture

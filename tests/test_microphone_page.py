@@ -13,7 +13,8 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, Page
 
 from bot.app import Aneeka
 from bot.config.settings import Settings
@@ -26,13 +27,10 @@ from bot.hearing.silero import BLOCK, RATE_HZ
 from bot.texts import text
 from bot.vocabulary import Pcm
 from bot.voice.espeak_engine import EspeakEngine
-from tests.conftest import House, needs
-from tests.test_pages import OPTIONS, becomes
+from tests.browser import becomes, pages, without_picture
+from tests.conftest import House
 from tests.virtual_time import play
 
-FAKE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-NO_PICTURE = "export const mountStage = () => ({ takeSound() {}, panic() {} });"
-"""Drawing her takes a machine without a graphics card longer than all else in these tests."""
 CARDS = ["Headset (WH-1000XM4)", "Microphone (Yeti)"]
 
 
@@ -71,7 +69,7 @@ class Hearing(House):
         return await self.client.ws_connect(self.url + "/api/microphone", headers=headers or self.headers)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def hearing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hearing]:
     async def cards() -> list[str]:
         return CARDS
@@ -106,22 +104,10 @@ async def hearing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         yield house
 
 
-@pytest.fixture
-async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
-    """A browser whose microphone speaks a file again and again."""
-    path, said = needs("chromium", "chromium"), tmp_path / "said.wav"
-    write_speech(said)
-    options = [*OPTIONS, *FAKE, f"--use-file-for-fake-audio-capture={said}"]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=options)
-        yield browser
-        await browser.close()
-
-
 def write_speech(file: Path) -> None:
     """Write a little speech: a browser that takes noise away leaves nothing else as it was."""
     engine = EspeakEngine({"voice": None, "language": "es", "speed": 1.0})
-    items = list(engine.run({"text": "Hola a todos, muchas gracias."}, b""))
+    items = list(engine.run({"text": "Hola a todos."}, b""))
     with wave.open(str(file), "wb") as out:
         out.setparams((1, 2, items[0][0]["rate_hz"], 0, "NONE", ""))
         out.writeframes(b"".join(pcm for _, pcm in items))
@@ -134,32 +120,70 @@ def loudness(sound: np.ndarray[Any, Any], rate_hz: int) -> np.ndarray[Any, Any]:
     return 20 * np.log10(np.sqrt((pieces**2).mean(axis=1)) + 30)
 
 
+def likeness(blocks: list[Pcm], file: Path) -> float:
+    """Return how much what was heard has the file's own rhythm, where it fits best: 1 is the same."""
+    with wave.open(str(file)) as said:
+        spoken = loudness(np.frombuffer(said.readframes(said.getnframes()), "<i2"), said.getframerate())
+    got = loudness(np.concatenate([*blocks, np.zeros(0, np.int16)]), RATE_HZ)
+    fits = [np.corrcoef(got[at : at + len(spoken)], spoken)[0, 1] for at in range(len(got) - len(spoken))]
+    return max(fits, default=-1.0)
+
+
 async def open_studio(hearing: Hearing, browser: Browser) -> tuple[Page, list[str]]:
     problems: list[str] = []
-    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    page = await browser.new_page(permissions=["microphone"])
     page.on("console", lambda message: problems.append(f"{message.type}: {message.text} {message.location['url']}"))
     page.on("pageerror", lambda error: problems.append(str(error)))
-    picture = {"content_type": "text/javascript", "body": NO_PICTURE}
-    await page.route("**/static/page/**", lambda route: route.fulfill(**picture))
+    await without_picture(page)
     await page.goto(hearing.aneeka.server.address())
     await page.wait_for_selector("#microphone:visible")
     return page, problems
 
 
-async def test_what_the_browser_hears_arrives(hearing: Hearing, browser: Browser, tmp_path: Path) -> None:
+RESAMPLED = """async (tones) => {
+  const all = tones.map(async ([rate, hz]) => {
+    const context = new OfflineAudioContext(1, rate, rate);
+    await context.audioWorklet.addModule("/static/studio/microphone-worklet.js");
+    const node = new AudioWorkletNode(context, "microphone");
+    const heard = [];
+    const enough = new Promise((done) => {
+      node.port.onmessage = ({ data }) => heard.push(...new Int16Array(data)) < 15_000 || done();
+    });
+    const tone = new OscillatorNode(context, { frequency: hz });
+    tone.connect(node).connect(context.destination);
+    tone.start();
+    await context.startRendering();
+    await enough;
+    return heard.slice(2000, 14_000);
+  });
+  return JSON.stringify(await Promise.all(all));
+}"""
+
+
+async def resampled(page: Page, tones: list[tuple[int, int]]) -> list[tuple[float, float]]:
+    """Return what arrives of tones at a rate and a frequency: its frequency, and how loud it is, 1 being as it was."""
+    all_heard = np.array(json.loads(await page.evaluate(RESAMPLED, tones)), float) / 32_768
+    return [
+        (np.abs(np.fft.rfft(heard)).argmax() * RATE_HZ / len(heard), np.sqrt(2 * (heard**2).mean()))
+        for heard in all_heard
+    ]
+
+
+@pages
+async def test_what_the_browser_hears_arrives_at_our_rate_and_the_newest_is_the_ear(
+    hearing: Hearing, browser: Browser, microphone_file: Path
+) -> None:
+    write_speech(microphone_file)
     page, problems = await open_studio(hearing, browser)
     heard = hearing.listener
     assert hearing.microphones.health.state == "down"
     assert heard.blocks == [], "no page records before it was asked to"
     await page.click("#microphone-here")
-    await hearing.until(lambda: len(heard.blocks) * BLOCK > 4.5 * RATE_HZ)
+    async with asyncio.timeout(40):
+        while likeness(heard.blocks, microphone_file) < 0.9:
+            await asyncio.sleep(0.1)
     assert {len(block) for block in heard.blocks} == {BLOCK}
     assert heard.times == sorted(heard.times)
-    with wave.open(str(tmp_path / "said.wav")) as said:
-        spoken = loudness(np.frombuffer(said.readframes(said.getnframes()), "<i2"), said.getframerate())
-    got = loudness(np.concatenate(heard.blocks)[RATE_HZ:], RATE_HZ)
-    fits = [np.corrcoef(got[at : at + len(spoken)], spoken)[0, 1] for at in range(len(got) - len(spoken))]
-    assert max(fits) > 0.9, "the file's own rhythm"
     assert hearing.microphones.health.state == "ok"
     assert hearing.microphones.health.serving == "browser"
     assert "Fake" in hearing.microphones.health.reason, "by its name"
@@ -169,50 +193,25 @@ async def test_what_the_browser_hears_arrives(hearing: Hearing, browser: Browser
     await page.reload()
     before = len(heard.blocks)
     await hearing.until(lambda: len(heard.blocks) > before + 20)
-    assert [line for line in problems if "microphone" in line] == []
 
-
-RESAMPLED = """async ([rate, hz]) => {
-  const context = new OfflineAudioContext(1, rate, rate);
-  await context.audioWorklet.addModule("/static/studio/microphone-worklet.js");
-  const node = new AudioWorkletNode(context, "microphone");
-  const heard = [];
-  node.port.onmessage = ({ data }) => heard.push(...new Int16Array(data));
-  const tone = new OscillatorNode(context, { frequency: hz });
-  tone.connect(node).connect(context.destination);
-  tone.start();
-  await context.startRendering();
-  while (heard.length < 15_000) await new Promise((done) => setTimeout(done, 10));
-  return heard;
-}"""
-
-
-async def test_the_pages_sound_is_at_our_rate_whatever_the_sound_cards(hearing: Hearing, browser: Browser) -> None:
-    page, _ = await open_studio(hearing, browser)
-    for rate_hz in (16_000, 44_100, 48_000, 96_000):
-        heard = np.array((await page.evaluate(RESAMPLED, [rate_hz, 1000]))[2000:14_000], float) / 32_768
-        assert np.abs(np.fft.rfft(heard)).argmax() * RATE_HZ / len(heard) == pytest.approx(1000, abs=3)
-        assert np.sqrt(2 * (heard**2).mean()) == pytest.approx(1.0, rel=0.02), "as loud as it was"
-        if rate_hz > RATE_HZ:
-            folded = np.array((await page.evaluate(RESAMPLED, [rate_hz, 11_000]))[2000:14_000], float) / 32_768
-            assert np.sqrt(2 * (folded**2).mean()) < 0.01, "what our rate cannot hold does not come back as speech"
-
-
-async def test_the_newest_is_the_ear_and_the_page_comes_back_when_that_one_leaves(
-    hearing: Hearing, browser: Browser
-) -> None:
-    page, _ = await open_studio(hearing, browser)
-    await page.click("#microphone-here")
-    await hearing.until(lambda: len(hearing.listener.blocks) > 5)
     other = await hearing.sender()
     await becomes(page, "document.querySelector('#microphone-here:not([hidden])')", 30)
     assert text("microphone.browser_open") in hearing.microphones.health.reason, "another, without a name"
-    before = len(hearing.listener.blocks)
+    before = len(heard.blocks)
     await other.close()
-    await hearing.until(lambda: len(hearing.listener.blocks) > before + 5)
+    await hearing.until(lambda: len(heard.blocks) > before + 5)
     assert await page.is_hidden("#microphone-here")
 
+    rates = (16_000, 44_100, 48_000, 96_000)
+    for hz, loud in await resampled(page, [(rate_hz, 1000) for rate_hz in rates]):
+        assert hz == pytest.approx(1000, abs=3), "whatever the sound card's rate"
+        assert loud == pytest.approx(1.0, rel=0.02), "as loud as it was"
+    for _, loud in await resampled(page, [(rate_hz, 11_000) for rate_hz in rates[1:]]):
+        assert loud < 0.01, "what our rate cannot hold does not come back as speech"
+    assert [line for line in problems if "microphone" in line] == []
 
+
+@pages
 async def test_choice_modes_and_what_was_heard_are_seen_and_kept(
     hearing: Hearing, browser: Browser, tmp_path: Path
 ) -> None:
@@ -261,30 +260,8 @@ async def test_choice_modes_and_what_was_heard_are_seen_and_kept(
 # ------------------------------------------------------------------ for scripts and stream decks
 
 
-async def test_the_key_to_talk_is_two_verbs_that_may_be_sent_twice(hearing: Hearing) -> None:
-    for verb, talking in (("talk", True), ("talk", True), ("release", False), ("release", False)):
-        answer = await hearing.ask("POST", f"/api/control/{verb}")
-        assert answer == (200, {"verb": verb, "talking": talking})
-    assert hearing.listener.keys.count("release") == 1
-    assert (await hearing.ask("POST", "/api/microphone", {"mode": "off"}))[0] == 200
-    status, body = await hearing.ask("POST", "/api/control/talk")
-    assert (status, body["error"]) == (409, text("microphone.off"))
-    assert (await hearing.ask("POST", "/api/control/dance"))[0] == 404
-    assert (await hearing.ask("POST", "/api/control/mute"))[0] == 200
-
-
-async def test_the_choice_by_script(hearing: Hearing) -> None:
-    status, body = await hearing.ask("GET", "/api/microphone")
-    assert (status, body["devices"], body["source"], body["mode"]) == (200, CARDS, "browser", "open")
-    status, body = await hearing.ask("POST", "/api/microphone", {"mode": "push_to_talk", "device": "Yeti"})
-    assert (status, body["mode"], body["device"]) == (200, "push_to_talk", "Yeti")
-    for wrong in ({}, {"mode": "loud"}, {"source": ["browser"]}, {"device": "x" * 201}, {"device": 7}, [], None):
-        status, body = await hearing.ask("POST", "/api/microphone", wrong)
-        assert (status, set(body)) == (400, {"error", "hint"}), wrong
-    assert hearing.microphones.choice.mode == "push_to_talk"
-
-
-async def test_nobody_without_the_key_is_heard_and_no_foreign_page(hearing: Hearing) -> None:
+@pages
+async def test_the_choice_and_the_key_to_talk_by_script_are_for_who_has_the_key(hearing: Hearing) -> None:
     for headers in (
         {"Authorization": "Bearer wrong"},
         {"Authorization": f"Bearer {hearing.watch_token}"},
@@ -297,8 +274,27 @@ async def test_nobody_without_the_key_is_heard_and_no_foreign_page(hearing: Hear
         assert (await hearing.ask("POST", "/api/control/talk", headers=headers))[0] in (401, 403)
     assert hearing.listener.keys == []
 
+    status, body = await hearing.ask("GET", "/api/microphone")
+    assert (status, body["devices"], body["source"], body["mode"]) == (200, CARDS, "browser", "open")
+    for verb, talking in (("talk", True), ("talk", True), ("release", False), ("release", False)):
+        answer = await hearing.ask("POST", f"/api/control/{verb}")
+        assert answer == (200, {"verb": verb, "talking": talking}), "each may be sent twice"
+    assert hearing.listener.keys.count("release") == 1
+    status, body = await hearing.ask("POST", "/api/microphone", {"mode": "push_to_talk", "device": "Yeti"})
+    assert (status, body["mode"], body["device"]) == (200, "push_to_talk", "Yeti")
+    for wrong in ({}, {"mode": "loud"}, {"source": ["browser"]}, {"device": "x" * 201}, {"device": 7}, [], None):
+        status, body = await hearing.ask("POST", "/api/microphone", wrong)
+        assert (status, set(body)) == (400, {"error", "hint"}), wrong
+    assert hearing.microphones.choice.mode == "push_to_talk"
+    assert (await hearing.ask("POST", "/api/microphone", {"mode": "off"}))[0] == 200
+    status, body = await hearing.ask("POST", "/api/control/talk")
+    assert (status, body["error"]) == (409, text("microphone.off"))
+    assert (await hearing.ask("POST", "/api/control/dance"))[0] == 404
+    assert (await hearing.ask("POST", "/api/control/mute"))[0] == 200
 
-async def test_a_script_may_be_the_microphone_and_bad_sound_is_refused(hearing: Hearing) -> None:
+
+@pages
+async def test_a_script_may_be_the_microphone_silence_is_told_and_bad_sound_refused(hearing: Hearing) -> None:
     sender = await hearing.sender()
     await sender.send_str("[" * 3000)
     await sender.send_str(json.dumps({"label": "Guion\n\ud800" + "x" * 500}))
@@ -309,6 +305,14 @@ async def test_a_script_may_be_the_microphone_and_bad_sound_is_refused(hearing: 
     assert np.array_equal(np.concatenate(hearing.listener.blocks), sound)
     assert "Guion ?xxx" in hearing.microphones.health.reason
     assert len(hearing.microphones.health.reason) < 150
+
+    for _ in range(7):
+        await sender.send_bytes(bytes(2 * RATE_HZ // 2))
+    await hearing.until(lambda: hearing.microphones.health.state == "degraded")
+    assert text("microphone.mute") in hearing.microphones.health.reason
+    await sender.send_bytes(np.full(BLOCK, 30, "<i2").tobytes())
+    await hearing.until(lambda: hearing.microphones.health.state == "ok")
+
     newer = await hearing.sender()
     assert (await sender.receive(10)).type is aiohttp.WSMsgType.CLOSE
     assert sender.close_code == TAKEN_OVER
@@ -325,16 +329,6 @@ async def test_a_script_may_be_the_microphone_and_bad_sound_is_refused(hearing: 
     late = await hearing.sender()
     await late.receive(10)
     assert late.close_code == NOT_CHOSEN
-
-
-async def test_silence_of_a_switch_is_told_and_ends_with_the_first_sound(hearing: Hearing) -> None:
-    sender = await hearing.sender()
-    for _ in range(7):
-        await sender.send_bytes(bytes(2 * RATE_HZ // 2))
-    await hearing.until(lambda: hearing.microphones.health.state == "degraded")
-    assert text("microphone.mute") in hearing.microphones.health.reason
-    await sender.send_bytes(np.full(BLOCK, 30, "<i2").tobytes())
-    await hearing.until(lambda: hearing.microphones.health.state == "ok")
 
 
 def test_a_key_that_is_never_let_go_is_let_go(tmp_path: Path) -> None:

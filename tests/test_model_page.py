@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser
 
 from bot import engines
 from bot.models.catalogue import CATALOGUE, find
 from tests import tiny_gguf
-from tests.conftest import House, needs
+from tests.browser import RESTORED, GoLive, becomes, go_live, open_page, pages, reads
 from tests.model_hub import Hub
-from tests.test_pages import OPTIONS, becomes
 
-GoLive = Callable[..., Awaitable[House]]
+__all__ = ["go_live"]
+pytestmark = pages
+
 MODEL = find("llama-3.1-8b-q8")
 ROW = f"#models [data-model='{MODEL.name}']"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    path = needs("chromium", "chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=OPTIONS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture
@@ -40,23 +32,14 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     hub.close()
 
 
-async def reads(page: Page, selector: str, words: str) -> None:
-    """Wait until an element shows these words."""
-    async with asyncio.timeout(20):
-        while words not in await page.inner_text(selector):
-            await asyncio.sleep(0.02)
-
-
 async def test_a_real_brain_is_downloaded_and_used_from_the_studio(go_live: GoLive, browser: Browser, hub: Hub) -> None:
     hub.hold_after = 100_000
-    house = await go_live(llm={"engine": "llama", "threads": 1, "gpu_layers": 0})
+    house = await go_live(with_voice=False, llm={"engine": "llama", "threads": 1, "gpu_layers": 0})
     assert await house.aneeka.engines.parts["brain"].ready(60)
-    page = await browser.new_page(viewport={"width": 1280, "height": 900}, locale="es-ES")
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    await page.goto(house.aneeka.server.address())
-    await becomes(page, "window.aneeka && window.aneeka.connected")
+    page = await open_page(
+        browser, house.aneeka.server.address(), problems, ready=RESTORED, picture=False, locale="es-ES"
+    )
     await reads(page, "#engines", "cerebro de demostración")
     await reads(page, "#models-now", "cerebro de demostración")
     assert await page.locator("#models .model").count() == len(CATALOGUE)

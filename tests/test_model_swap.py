@@ -13,6 +13,7 @@ import pytest
 
 from bot import engines
 from bot.models.catalogue import find
+from bot.models.fetch import SILENT_S
 from tests import tiny_gguf
 from tests.conftest import House, until
 from tests.model_hub import Hub
@@ -121,7 +122,7 @@ async def test_no_reply_changes_its_brain_and_all_chat_is_answered(
     assert (brains[0], set(brains[1:])) == ("demo", {"llama"})
 
 
-async def test_cancel_stops_within_a_second_and_what_is_here_stays(go_live: GoLive, hub: Hub, tmp_path: Path) -> None:
+async def test_cancel_stops_at_once_and_what_is_here_stays(go_live: GoLive, hub: Hub, tmp_path: Path) -> None:
     hub.hold_after = 100_000
     house = await go_live(llm=LLAMA, with_voice=False)
     live = await house.live()
@@ -134,9 +135,8 @@ async def test_cancel_stops_within_a_second_and_what_is_here_stays(go_live: GoLi
     async with asyncio.timeout(30):
         while not any(part.stat().st_size == 100_000 for part in (tmp_path / "data" / "models").glob("*.part")):
             await asyncio.sleep(0.01)
-    asked_at = house.aneeka.now()
-    status, state = await house.ask("POST", CANCEL)
-    assert house.aneeka.now() - asked_at < 1.0
+    async with asyncio.timeout(SILENT_S / 2):  # the hub sends nothing now
+        status, state = await house.ask("POST", CANCEL)
     assert (status, state["state"], state["error"]) == (200, "partial", "")
     assert not any(child.is_running() for child in pulling)
     assert (await house.ask("POST", CANCEL))[0] == 409
@@ -144,16 +144,6 @@ async def test_cancel_stops_within_a_second_and_what_is_here_stays(go_live: GoLi
     await house.ask("POST", PULL)
     await until(live, "model", state="in_use")
     assert hub.answers[-1].start == state["done_bytes"] == 100_000
-
-
-async def test_unknown_models_and_strangers_are_refused(go_live: GoLive) -> None:
-    house = await go_live(with_voice=False)
-    for verb in ("pull", "cancel"):
-        status, body = await house.ask("POST", f"/api/models/llama-3.2-1/{verb}")
-        assert (status, MODEL.name in body["hint"]) == (404, True)
-    for method, path in (("GET", "/api/models"), ("POST", PULL), ("POST", CANCEL)):
-        for headers in ({}, {"Authorization": f"Bearer {house.watch_token}"}):
-            assert (await house.ask(method, path, headers=headers))[0] == 401
 
 
 async def test_a_model_that_is_not_here_leaves_the_demo_brain_and_says_how_to_get_it(go_live: GoLive) -> None:
@@ -167,10 +157,16 @@ async def test_a_model_that_is_not_here_leaves_the_demo_brain_and_says_how_to_ge
     assert house.aneeka.board.parts["brain"] == light
 
 
-async def test_a_model_of_no_catalogue_is_told_with_the_nearest_name(go_live: GoLive) -> None:
+async def test_a_model_of_no_catalogue_is_told_with_the_nearest_name_and_strangers_are_refused(go_live: GoLive) -> None:
     house = await go_live(llm={**LLAMA, "model": "llama-3.2-1"}, with_voice=False)
     light = house.aneeka.board.parts["brain"]
     assert (light.state, MODEL.name in light.repair) == ("down", True)
+    for verb in ("pull", "cancel"):
+        status, body = await house.ask("POST", f"/api/models/llama-3.2-1/{verb}")
+        assert (status, MODEL.name in body["hint"]) == (404, True)
+    for method, path in (("GET", "/api/models"), ("POST", PULL), ("POST", CANCEL)):
+        for headers in ({}, {"Authorization": f"Bearer {house.watch_token}"}):
+            assert (await house.ask(method, path, headers=headers))[0] == 401
 
 
 async def test_a_model_that_does_not_load_leaves_the_demo_brain(go_live: GoLive, tmp_path: Path) -> None:

@@ -122,10 +122,8 @@ def test_after_a_kill_it_goes_on_where_it_was(shell: Shell, hub: Hub, content: b
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent by signal")
 def test_ctrl_c_stops_at_once_and_keeps_what_is_here(shell: Shell, hub: Hub, content: bytes) -> None:
     process = held(shell, hub, 90_000)
-    asked = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
-    assert time.monotonic() - asked < 2.0
+    _, err = process.communicate(timeout=fetching.SILENT_S / 2)  # the hub sends nothing now
     assert process.returncode == 1
     assert "kept" in err
     assert "Traceback" not in err
@@ -311,11 +309,9 @@ def test_amounts_are_written_as_people_read_them() -> None:
 
 
 def test_setup_shows_what_there_is_and_fetches_what_is_chosen(shell: Shell, content: bytes) -> None:
-    setup = [sys.executable, "-m", "bot", "setup", "models"]
-    where: dict[str, Any] = {"cwd": shell.folder, "env": shell.environment, "capture_output": True, "text": True}
-    nobody = subprocess.run(setup, stdin=subprocess.DEVNULL, timeout=60, check=False, **where)
+    nobody = shell.run("setup", "models")
     assert (nobody.returncode, "llama-3.1-8b" in nobody.stdout) == (0, True)
     assert not (shell.folder / "data" / "models" / MODEL.file).exists()
-    somebody = subprocess.run(setup, input=f"{NAME}\n", timeout=60, check=False, **where)
+    somebody = shell.run("setup", "models", typed=f"{NAME}\n")
     assert somebody.returncode == 0, somebody.stderr
     assert (shell.folder / "data" / "models" / MODEL.file).read_bytes() == content

@@ -3,72 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser
 
 from bot.app import Aneeka
 from bot.config.settings import Settings
-from tests.conftest import AT_EASE, House, needs
+from tests.browser import AT_ONCE, RESTORED, SOUNDS, WATCH, GoLive, becomes, go_live, open_page, pages, reads
+from tests.conftest import AT_EASE, until
 
-GoLive = Callable[..., Awaitable[House]]
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required", *QUIET]
-WATCH = """() => {
-  window.seen = [];
-  const look = () => {
-    const { played, rms, mouth, caption, speaking } = window.aneeka;
-    window.seen.push([performance.now(), played, rms, mouth.open, caption.length, speaking ? 1 : 0]);
-    requestAnimationFrame(look);
-  };
-  requestAnimationFrame(look);
-}"""
+__all__ = ["go_live"]
+pytestmark = pages
+
+SILENT = "!window.aneeka.speaking && window.aneeka.rms < 0.001 && window.aneeka.mouth.open === 0"
+TEXT = "Una frase para pararla por la mitad, y que luego siga hasta el final de la historia."
+LONG = "Otra frase, y esta es bastante larga, para que nadie oiga el final de la historia que yo cuento de noche."
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    path = needs("chromium", "chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=OPTIONS)
-        yield browser
-        await browser.close()
+Curve = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 
 
-async def becomes(page: Page, expression: str, timeout_s: float = 15.0) -> None:
-    """Wait until an expression is true in the page (whose policy forbids the usual way, an eval inside it)."""
-    async with asyncio.timeout(timeout_s):
-        while not await page.evaluate(f"Boolean({expression})"):
-            await asyncio.sleep(0.02)
+def shift_ms(values: np.ndarray[Any, Any], at: np.ndarray[Any, Any], curve: Curve) -> tuple[float, float]:
+    """Return how much later on a curve of samples these values fit best, and how well (gaps do not matter)."""
+    alike = [float(np.corrcoef(values, curve(at + shift * 240))[0, 1]) for shift in range(-40, 41)]
+    return (int(np.argmax(alike)) - 40) * 5.0, max(alike)
 
 
-async def open_page(browser: Browser, address: str, problems: list[str]) -> Page:
-    page = await browser.new_page(viewport={"width": 1280, "height": 720})
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    await page.goto(address)
-    await becomes(page, "window.aneeka && window.aneeka.connected && window.aneeka.drawn && window.aneeka.sounding")
-    return page
+def level_of(file: Path) -> Curve:
+    """Return the level of a recording as the page's meter shows it: of the last 1024 samples."""
+    with wave.open(str(file)) as recording:
+        sound = np.frombuffer(recording.readframes(recording.getnframes()), "<i2") / 32_768
+    power = np.concatenate((np.zeros(1), np.cumsum(sound**2)))
+
+    def level(at: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        end = np.clip(at, 0, len(sound)).astype(int)
+        return np.sqrt(np.sqrt((power[end] - power[np.maximum(end - 1024, 0)]) / 1024))
+
+    return level
 
 
-def lag_ms(seen: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Return how late the mouth is against the page's own sound level, and how alike they are."""
-    times = np.arange(seen[0, 0], seen[-1, 0], 5.0)
-    level = np.interp(times, seen[:, 0], np.sqrt(seen[:, 2]))
-    mouth = np.interp(times, seen[:, 0], seen[:, 3])
-    best = (0.0, -1.0)
-    for shift in range(-40, 41):
-        moved = np.roll(mouth, -shift)[60:-60]
-        likeness = float(np.corrcoef(moved, level[60:-60])[0, 1])
-        best = max(best, (shift * 5.0, likeness), key=lambda found: found[1])
-    return best
+async def mouth_told(line: aiohttp.ClientWebSocketResponse) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return what pages were told of the mouth in one reply: samples, and how far it is open at each."""
+    rows: list[tuple[int, float]] = []
+    async for message in line:
+        told = message.json()
+        if told["type"] == "mouth":
+            rows += [(told["at"] + i * told["step"], row[0] / 100) for i, row in enumerate(told["frames"])]
+        elif told["type"] == "end":
+            break
+    at, opened = np.array(rows).T
+    return at, opened
 
 
-async def test_a_typed_message_is_answered_aloud_in_the_studio(go_live: GoLive, browser: Browser) -> None:
-    house = await go_live(stage={"sound": "auto"}, tts=AT_EASE)
+async def test_a_typed_message_is_answered_aloud_in_the_studio(
+    go_live: GoLive, browser: Browser, tmp_path: Path
+) -> None:
+    house = await go_live(stage={"sound": "auto", "record": str(tmp_path / "wav")}, tts=AT_EASE, chat=AT_ONCE)
+    line = await house.stage()
     problems: list[str] = []
     page = await open_page(browser, house.aneeka.server.address(), problems)
     assert "token" not in page.url
@@ -77,8 +74,8 @@ async def test_a_typed_message_is_answered_aloud_in_the_studio(go_live: GoLive, 
     await page.fill("#viewer-text", "hola Aneeka, <img src=x onerror=alert(1)> ¿qué tal?")
     await page.press("#viewer-text", "Enter")
     await becomes(page, "window.aneeka.speaking && window.aneeka.rms > 0.01")
-    await becomes(page, "!window.aneeka.speaking && window.aneeka.caption.length > 5", 30)
-    await page.wait_for_timeout(300)
+    await becomes(page, f"{SILENT} && window.aneeka.caption.length > 5", 30)
+    await becomes(page, "document.querySelector('#answers li')")
     turn = house.aneeka.desk.turns(1)[0]
     assert turn["cut"] is None
     assert await page.evaluate("window.aneeka.caption") == turn["spoken"]
@@ -87,39 +84,70 @@ async def test_a_typed_message_is_answered_aloud_in_the_studio(go_live: GoLive, 
     assert speaking[:, 2].max() > 0.05, "sound in the page's audio graph"
     assert speaking[:, 3].max() > 0.3
     assert seen[-1, 3] == 0.0, "the mouth rests when she is silent"
-    late_ms, likeness = lag_ms(speaking)
-    assert likeness > 0.4
-    assert -60 <= late_ms <= 60
+    at, opened = await mouth_told(line)
+    level = level_of(tmp_path / "wav" / f"{turn['id']}.wav")
+    sound_ms, sound_fits = shift_ms(np.sqrt(speaking[:, 2]), speaking[:, 1], level)
+    mouth_ms, mouth_fits = shift_ms(speaking[:, 3], speaking[:, 1], lambda when: np.interp(when, at, opened))
+    told_ms, alike = shift_ms(opened, at, level)
+    assert min(sound_fits, mouth_fits) > 0.8
+    assert alike > 0.4
+    assert -60 <= sound_ms - mouth_ms - told_ms <= 60
     assert (np.diff(seen[:, 1]) >= 0).all()
     written = (turn["marks_ms"]["last_audible"] - turn["marks_ms"]["first_audible"]) / 1000
-    assert speaking[-1, 1] / 48_000 == pytest.approx(written, abs=0.25)
+    assert seen[-1, 1] / 48_000 == pytest.approx(written, abs=0.25)
     assert "<img src=x" in await page.inner_text("#chat-rows")
     assert "Marta <b>" in await page.inner_text("#chat-rows")
-    assert turn["spoken"] in await page.inner_text("#answers")
+    await reads(page, "#answers", turn["spoken"])
     assert problems == []
 
 
-async def test_skip_in_the_page_is_silence(go_live: GoLive, browser: Browser) -> None:
+async def test_held_she_goes_on_with_the_rest_and_skipped_she_is_silent(go_live: GoLive, browser: Browser) -> None:
     house = await go_live(stage={"sound": "auto"})
-    page = await open_page(browser, house.aneeka.server.address(), [])
+    live, problems = await house.live(), []
+    page = await open_page(browser, house.aneeka.server.address(), problems)
     await page.evaluate(WATCH)
-    text = "Una frase bastante larga para cortarla por la mitad, sin que nadie oiga el final de la historia."
-    await page.fill("#say-text", text)
+    await page.fill("#say-text", TEXT)
     await page.press("#say-text", "Enter")
-    await becomes(page, "window.aneeka.played > 48000")
-    await page.evaluate("window.pressed = performance.now(); document.querySelector('#control-skip').click()")
-    await becomes(page, "!window.aneeka.speaking && window.aneeka.rms < 0.001")
-    await page.wait_for_timeout(2000)
-    turn = house.aneeka.desk.turns(1)[0]
+    await becomes(page, "window.aneeka.played > 24000")
+    stage, reply = house.aneeka.stage, house.aneeka.reply
+    assert reply is not None
+    stage.hold(reply)
+    await becomes(page, SILENT)
+    silent, before = await page.evaluate("[performance.now(), window.aneeka.caption]")
+    assert TEXT.startswith(before)
+    await page.wait_for_timeout(300)
+    resumed = await page.evaluate("performance.now()")
+    stage.resume(reply)
+    await becomes(page, "window.aneeka.speaking && window.aneeka.rms > 0.01 && window.aneeka.mouth.open > 0.1")
+    assert (await page.evaluate("window.aneeka.caption")).startswith(before.rsplit(" ", 1)[0]), "the text stays whole"
+    await becomes(page, f"{SILENT} && window.aneeka.caption.endsWith('historia.')", 30)
+    turn = await until(live, "turn")
+    assert (turn["spoken"], turn["cut"]) == (TEXT, None)
+    assert await page.evaluate("window.aneeka.caption") == TEXT
+    seen = np.array(await page.evaluate("window.seen"))
+    held = seen[(seen[:, 0] > silent) & (seen[:, 0] < resumed)]
+    assert len(held) > 2
+    assert held[:, 2].max() < 0.001, "nothing of her in the page's audio graph"
+    assert held[:, 3].max() == 0.0
+
+    await page.fill("#say-text", LONG)
+    await page.press("#say-text", "Enter")
+    await becomes(page, "window.aneeka.speaking && window.aneeka.played > 24000")
+    await page.evaluate("document.querySelector('#control-skip').click()")
+    await becomes(page, SILENT)
+    silent = await page.evaluate("performance.now()")
+    turn = await until(live, "turn")
     assert turn["cut"] == "skip"
-    assert text.startswith(turn["spoken"])
+    assert LONG.startswith(turn["spoken"])
     caption = await page.evaluate("window.aneeka.caption")
     assert abs(len(caption.split()) - len(turn["spoken"].split())) <= 1
+    await page.wait_for_timeout(500)
     seen = np.array(await page.evaluate("window.seen"))
-    after = seen[seen[:, 0] > await page.evaluate("window.pressed") + 1500]
+    after = seen[seen[:, 0] > silent]
     assert len(after) > 5
     assert after[:, 2].max() < 0.001
     assert after[-1, 3] == 0.0
+    assert problems == []
 
 
 async def test_the_obs_page_comes_back_by_itself_and_is_brought_to_the_present(
@@ -133,7 +161,7 @@ async def test_the_obs_page_comes_back_by_itself_and_is_brought_to_the_present(
     first = Aneeka(settings(0), tmp_path)
     await first.start()
     address, port = first.server.address("/stage", watch=True), first.server.port
-    page = await open_page(browser, address, [])
+    page = await open_page(browser, address, [], viewport={"width": 1280, "height": 720})
     size = await page.evaluate("[document.scrollingElement.scrollWidth, document.scrollingElement.scrollHeight]")
     assert size == [1280, 720], "no scroll bars"
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
@@ -143,7 +171,7 @@ async def test_the_obs_page_comes_back_by_itself_and_is_brought_to_the_present(
     await second.start()
     try:
         assert second.server.address("/stage", watch=True) == address
-        await becomes(page, "window.aneeka.connected && window.aneeka.sounding")
+        await becomes(page, SOUNDS)
         assert await second.engines.parts["voice"].ready(30)
         second.desk.say("Ya he vuelto, y sigo hablando un buen rato para que se note en la página.")
         await becomes(page, "window.aneeka.speaking && window.aneeka.rms > 0.01")
@@ -157,19 +185,15 @@ async def test_the_obs_page_comes_back_by_itself_and_is_brought_to_the_present(
         await second.close()
 
 
-async def test_captions_alone_show_the_words(go_live: GoLive, browser: Browser) -> None:
+async def test_captions_alone_both_languages_and_panic_by_keyboard(go_live: GoLive, browser: Browser) -> None:
     house = await go_live()
-    page = await browser.new_page(viewport={"width": 800, "height": 200})
-    await page.goto(house.aneeka.server.address("/captions", watch=True))
-    await becomes(page, "window.aneeka && window.aneeka.connected")
+    address = house.aneeka.server.address("/captions", watch=True)
+    words = await open_page(browser, address, [], ready="window.aneeka && window.aneeka.connected")
     house.aneeka.desk.say("Solo se leen las palabras.")
-    await becomes(page, "window.aneeka.caption === 'Solo se leen las palabras.'", 10)
-    assert "Solo se leen" in await page.inner_text(".aneeka-captions")
+    await becomes(words, "window.aneeka.caption === 'Solo se leen las palabras.'", 10)
+    assert "Solo se leen" in await words.inner_text(".aneeka-captions")
 
-
-async def test_panic_by_keyboard_and_both_languages(go_live: GoLive, browser: Browser) -> None:
-    house = await go_live(stage={"sound": "auto"})
-    page = await open_page(browser, house.aneeka.server.address(), [])
+    page = await open_page(browser, house.aneeka.server.address(), [], ready=RESTORED, picture=False)
     spanish = await page.inner_text("body")
     await page.click("#languages button:has-text('English')")
     english = await page.inner_text("body")
@@ -178,11 +202,8 @@ async def test_panic_by_keyboard_and_both_languages(go_live: GoLive, browser: Br
     await page.click("#her-name", force=True)
     await page.keyboard.press("Escape")
     await page.keyboard.press("Escape")
-    async with asyncio.timeout(5):
-        while not house.aneeka.director.paused:
-            await page.wait_for_timeout(20)
     await page.wait_for_selector("#control-resume:visible")
+    assert house.aneeka.director.paused
     await page.click("#control-resume")
-    async with asyncio.timeout(5):
-        while house.aneeka.director.paused:
-            await page.wait_for_timeout(20)
+    await page.wait_for_selector("#control-resume", state="hidden")
+    assert not house.aneeka.director.paused

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
 from playwright.async_api import Browser
 
 from bot.vocabulary import Person
-from tests.conftest import House
-from tests.test_pages import becomes, browser
+from tests.browser import RESTORED, GoLive, becomes, go_live, open_page, pages
 from tests.test_privacy import line, turn
 
-__all__ = ["browser"]
+__all__ = ["go_live"]
+pytestmark = pages
 
-GoLive = Callable[..., Awaitable[House]]
 EVIL = "<img src=x onerror=document.body.remove()>"
 
 
@@ -27,12 +25,10 @@ async def test_what_is_kept_is_found_shown_and_deleted_after_a_question(
     house = await go_live(with_voice=False)
     zoe = Person("studio:zoé/1", "Zoé/1")
     house.aneeka.recorder.write(turn("r1", time.time(), line(zoe, f"hola {EVIL}")), np.zeros(0, np.int16), 48_000)
-    page = await browser.new_page(viewport={"width": 1280, "height": 900}, locale="es-ES")
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    await page.route("**/stage-view.js", lambda route: route.abort())  # her picture is not needed, and costs time
-    await page.goto(house.aneeka.server.address())
-    await becomes(page, "document.body.dataset.ready")
+    page = await open_page(
+        browser, house.aneeka.server.address(), problems, ready=RESTORED, picture=False, locale="es-ES"
+    )
     await page.focus("#known summary")
     await page.keyboard.press("Enter")
     await page.fill("#known-name", "zoe")

@@ -14,9 +14,11 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+import pytest_asyncio
 
+from bot import texts
 from bot.studio.voice_chat import AUDIO_BYTES
-from tests.conftest import House, needs, until
+from tests.conftest import House, living, needs, until
 from tests.containers import pack, wav
 from tests.spoken_english import RATE_HZ, spoken
 from tests.transcription_server import KEY, Sphinx, Transcriptions
@@ -28,7 +30,11 @@ QUESTION = "what is the weather like"
 HISTORY = [{"role": "user", "content": "hello [happy]"}, {"role": "assistant", "content": "Hi there!"}]
 
 
-@pytest.fixture
+shared = pytest.mark.asyncio(loop_scope="module")
+"""These tests ask one and the same program."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Transcriptions]:
     server = Transcriptions(Sphinx())
     server.url = await server.start()
@@ -36,13 +42,12 @@ async def server() -> AsyncIterator[Transcriptions]:
     await server.close()
 
 
-@pytest.fixture
-async def house(go_live: GoLive, server: Transcriptions) -> House:
-    return await go_live(stt=hearing(server), persona={"language": "en"})
-
-
-def hearing(server: Transcriptions) -> dict[str, Any]:
-    return {"engine": "openai", "openai": {"base_url": server.url, "api_key": KEY}}
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(server: Transcriptions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    texts.use("es")
+    async with living(tmp_path_factory.mktemp("house")) as go_live:
+        hearing = {"engine": "openai", "openai": {"base_url": server.url, "api_key": KEY}}
+        yield await go_live(stt=hearing, persona={"language": "en"})
 
 
 async def ask(house: House, sound: bytes | None, messages: Any = None, **headers: str) -> tuple[int, Any]:
@@ -63,8 +68,10 @@ def seconds_of(address: str) -> float:
         return len(pcm) / file.getframerate()
 
 
+@shared
 async def test_curl_asks_in_any_container_and_she_answers_aloud(house: House, tmp_path: Path) -> None:
     curl = needs("curl", "curl")
+    before = house.aneeka.desk.turns(5), house.aneeka.memory.messages(), house.aneeka.desk.counters()
     pcm = spoken(QUESTION)
     for kind in ("wav", "webm/opus", "ogg/opus", "mp3"):
         if kind != "wav":
@@ -82,11 +89,11 @@ async def test_curl_asks_in_any_container_and_she_answers_aloud(house: House, tm
         assert answer["input"] == QUESTION
         assert answer["text"]
         assert 0.5 < seconds_of(answer["audio"]) < 30
-    assert house.aneeka.desk.turns(5) == []
-    assert house.aneeka.memory.messages() == ()
-    assert house.aneeka.desk.counters()["turns"] == 0
+    after = house.aneeka.desk.turns(5), house.aneeka.memory.messages(), house.aneeka.desk.counters()
+    assert after == before, "the show's own records are as they were"
 
 
+@shared
 async def test_the_conversation_so_far_is_the_callers(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     brain = house.aneeka.engines.brain
@@ -97,9 +104,10 @@ async def test_the_conversation_so_far_is_the_callers(house: House, monkeypatch:
         return real(prompt)
 
     monkeypatch.setattr(brain, "think", think)
-    await house.ask("POST", "/api/operator", {"text": "this is said live"})
     live = await house.live()
+    await house.ask("POST", "/api/operator", {"text": "this is said live"})
     await until(live, "turn")
+    own = house.aneeka.memory.messages()
     system = {"role": "system", "content": "Answer like a pirate."}
     status, _ = await ask(house, ASKED, [*HISTORY, system])
     assert status == 200
@@ -109,7 +117,7 @@ async def test_the_conversation_so_far_is_the_callers(house: House, monkeypatch:
     assert messages[2][1] == "[neutral] Hi there!"
     assert QUESTION in messages[-1][1]
     assert "said live" not in str(messages)
-    assert len(house.aneeka.memory.messages()) == 2, "the show's own history is as it was"
+    assert house.aneeka.memory.messages() == own, "the show's own history is as it was"
 
 
 ASKED = wav(spoken(QUESTION), RATE_HZ)
@@ -141,6 +149,7 @@ NO_FORMS = [
 ]
 
 
+@shared
 async def test_each_refusal_says_what_is_wrong(house: House) -> None:
     for sound, messages, status, word in REFUSED:
         got, body = await ask(house, sound, messages)
@@ -159,6 +168,7 @@ async def test_without_ears_it_says_why(go_live: GoLive) -> None:
     assert "stt.engine" in body["hint"]
 
 
+@shared
 async def test_while_she_is_held_nothing_is_answered(house: House) -> None:
     await house.ask("POST", "/api/control/panic")
     assert (await ask(house, ASKED))[0] == 409
@@ -166,19 +176,24 @@ async def test_while_she_is_held_nothing_is_answered(house: House) -> None:
     assert (await ask(house, ASKED))[0] == 200
 
 
-async def test_what_she_may_not_say_live_she_does_not_say_here(house: House) -> None:
+@shared
+async def test_what_she_may_not_say_live_she_does_not_say_here(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     async def rude(prompt: Any) -> AsyncIterator[str]:
         yield "[happy] Sure. Here is my number, 612 345 678, call me. "
 
-    house.aneeka.engines.brain.think = rude
+    monkeypatch.setattr(house.aneeka.engines.brain, "think", rude)
+    blocked = house.aneeka.desk.counters()["phrases_blocked"]
     status, body = await ask(house, ASKED)
     assert status == 200
     assert "612" not in body["text"]
     assert body["text"].startswith("Sure.")
-    assert house.aneeka.desk.counters()["phrases_blocked"] == 1
+    assert house.aneeka.desk.counters()["phrases_blocked"] == blocked + 1
 
 
-async def test_the_show_comes_first_and_the_private_answer_begins_again(house: House) -> None:
+@shared
+async def test_the_show_comes_first_and_the_private_answer_begins_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     began, tries = asyncio.Event(), 0
     real = house.aneeka.engines.brain.think
 
@@ -195,7 +210,7 @@ async def test_the_show_comes_first_and_the_private_answer_begins_again(house: H
             async for piece in real(prompt):
                 yield piece
 
-    house.aneeka.engines.brain.think = think
+    monkeypatch.setattr(house.aneeka.engines.brain, "think", think)
     live = await house.live()
     asking = asyncio.create_task(ask(house, ASKED))
     await began.wait()
@@ -207,6 +222,7 @@ async def test_the_show_comes_first_and_the_private_answer_begins_again(house: H
     assert (status, body["text"], tries) == (200, "A private answer to you.", 2)
 
 
+@shared
 async def test_many_at_once_are_answered_one_after_the_other_or_refused(house: House) -> None:
     answers = await asyncio.gather(*(ask(house, ASKED) for _ in range(8)))
     statuses = sorted(status for status, _ in answers)

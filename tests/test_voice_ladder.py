@@ -72,10 +72,11 @@ async def _fails(seed: int) -> tuple[Heard, list[str], str]:
     return heard, [scene.voices[i].name for i in dict.fromkeys(heard.voices)], scene.ladder.served
 
 
-def test_two_hundred_replies_lose_no_word_repeat_none_and_never_pause_for_long() -> None:
+def lose_nothing(replies: int) -> None:
+    """Let a voice fail in each reply; ``python -m tests.bench.voices`` does it for more of them."""
     logging.getLogger("bot.voice").setLevel(logging.CRITICAL)
     try:
-        runs = [play(_fails(seed)) for seed in range(200)]
+        runs = [play(_fails(seed)) for seed in range(replies)]
     finally:
         logging.getLogger("bot.voice").setLevel(logging.NOTSET)
     for seed, (heard, who, served) in enumerate(runs):
@@ -83,11 +84,16 @@ def test_two_hundred_replies_lose_no_word_repeat_none_and_never_pause_for_long()
         assert heard.spoken.text == REPLY, seed
         assert served == ", ".join(who), seed
     longest = sorted(max(heard.gaps_s) for heard, _, _ in runs)
-    assert longest[189] < 1.0
+    assert longest[round(0.95 * replies) - 1] < 1.0
     assert longest[-1] < 1.5
     assert max(heard.begins_s for heard, _, _ in runs) < 2.0
-    assert sum(heard.fragments for heard, _, _ in runs) <= 4, "a word that is begun by one voice is said by another"
-    assert sum(len(who) > 1 for _, who, _ in runs) > 100, "most of these runs change the voice"
+    fragments = sum(heard.fragments for heard, _, _ in runs)
+    assert fragments <= max(1, 0.02 * replies), "a word that is begun by one voice is said by another"
+    assert sum(len(who) > 1 for _, who, _ in runs) > replies / 2, "most of these runs change the voice"
+
+
+def test_replies_in_which_a_voice_fails_lose_no_word_repeat_none_and_never_pause_for_long() -> None:
+    lose_nothing(32)
 
 
 def test_a_voice_that_fails_while_there_is_sound_to_play_is_left_between_two_phrases() -> None:

@@ -14,7 +14,8 @@ import aiohttp
 import numpy as np
 import psutil
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from bot.app import Aneeka
 from bot.config.settings import Settings
@@ -23,9 +24,9 @@ from bot.models.bundles import Bundle, find
 from bot.voice.choice import VoiceChoice, chosen, configured, recall, remember
 from bot.voice.picker import VoicePicker
 from bot.voices import take_over
-from tests.conftest import House, needs, until
+from tests.browser import RESTORED, open_page, pages, reads
+from tests.conftest import House, until
 from tests.model_hub import Hub
-from tests.test_pages import OPTIONS, becomes
 
 SETTINGS: dict[str, Any] = {
     "stage": {"sound": "none"},
@@ -35,10 +36,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
-        settings = Settings(**SETTINGS)
+        settings = Settings(**SETTINGS, tts={"speed": 2.0})
         aneeka = Aneeka(settings, tmp_path / "data")
         ladder, parts = aneeka.engines.voice, aneeka.engines.parts
         picker = VoicePicker(
@@ -59,15 +60,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield House(aneeka, client)
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    path = needs("chromium", "chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=OPTIONS)
-        yield browser
-        await browser.close()
-
-
 async def preview(house: House, **body: Any) -> np.ndarray[Any, Any]:
     address = house.url + "/api/voices/preview"
     async with house.client.post(address, json=body, headers=house.headers) as answer:
@@ -75,20 +67,6 @@ async def preview(house: House, **body: Any) -> np.ndarray[Any, Any]:
         with wave.open(io.BytesIO(await answer.read())) as file:
             assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
             return np.frombuffer(file.readframes(file.getnframes()), "<i2") / file.getframerate()
-
-
-async def test_the_voices_of_every_engine_are_told_or_what_it_lacks(house: House) -> None:
-    status, found = await house.ask("GET", "/api/voices")
-    assert status == 200
-    assert (found["engine"], found["voice"], found["listed"], found["coming"]) == ("espeak", "", "espeak", None)
-    assert found["engines"] == list(get_args(VoiceEngine))
-    assert {"name": "es-419+f3", "languages": ["es"], "about": found["voices"][0]["about"] or "voz de mujer"} in found[
-        "voices"
-    ]
-    _, piper = await house.ask("GET", "/api/voices?engine=piper")
-    assert "es_MX-claude-high" in [voice["name"] for voice in piper["voices"]]
-    _, azure = await house.ask("GET", "/api/voices?engine=azure")
-    assert (azure["voices"], bool(azure["reason"]), bool(azure["repair"])) == ([], True, True)
 
 
 REFUSED: list[tuple[str, str, Any]] = [
@@ -104,13 +82,26 @@ REFUSED: list[tuple[str, str, Any]] = [
 ]
 
 
-async def test_what_cannot_be_is_refused_with_an_example(house: House) -> None:
+@pages
+async def test_every_engines_voices_are_told_or_what_it_lacks_and_wrong_choices_are_refused(house: House) -> None:
+    status, found = await house.ask("GET", "/api/voices")
+    assert status == 200
+    assert (found["engine"], found["voice"], found["listed"], found["coming"]) == ("espeak", "", "espeak", None)
+    assert found["engines"] == list(get_args(VoiceEngine))
+    assert {"name": "es-419+f3", "languages": ["es"], "about": found["voices"][0]["about"] or "voz de mujer"} in found[
+        "voices"
+    ]
+    _, piper = await house.ask("GET", "/api/voices?engine=piper")
+    assert "es_MX-claude-high" in [voice["name"] for voice in piper["voices"]]
+    _, azure = await house.ask("GET", "/api/voices?engine=azure")
+    assert (azure["voices"], bool(azure["reason"]), bool(azure["repair"])) == ([], True, True)
     for method, path, body in REFUSED:
         status, error = await house.ask(method, path, body)
         assert (status, bool(error["error"]), bool(error["hint"])) == (400, True, True), (path, body)
         assert (await house.ask(method, path, body, headers={}))[0] == 401
 
 
+@pages
 async def test_a_preview_is_heard_by_who_asked_for_it_alone(house: House) -> None:
     live = await house.live()
     pid = house.aneeka.engines.parts["voice"].pid
@@ -127,14 +118,14 @@ async def test_a_preview_is_heard_by_who_asked_for_it_alone(house: House) -> Non
     assert (status, "nadie" in error["error"], bool(error["hint"])) == (409, True, True)
 
 
+@pages
 async def test_a_voice_takes_over_between_two_replies_and_is_remembered(house: House, tmp_path: Path) -> None:
     live, settings = await house.live(), Settings(**SETTINGS)
     parts = house.aneeka.engines.parts
     before = parts["voice"]
     old = psutil.Process(before.pid)
-    await house.ask(
-        "POST", "/api/say", {"text": "Una frase larga para que dure, con una pausa, y otra, y otra más. Y fin."}
-    )
+    long = "Una frase larga para que dure, con una pausa, y otra, y otra más. " * 8
+    await house.ask("POST", "/api/say", {"text": long})
     await until(live, "word")
     status, state = await house.ask("POST", "/api/voices/use", {"voice": "es-419+m3"})
     assert (status, state["coming"]) == (202, {"engine": "espeak", "voice": "es-419+m3", "percent": None})
@@ -154,6 +145,7 @@ async def test_a_voice_takes_over_between_two_replies_and_is_remembered(house: H
     assert configured(recall(settings, tmp_path / "data")) == VoiceChoice("espeak", "es-419+m3")
 
 
+@pages
 async def test_a_voice_that_cannot_be_leaves_the_old_one(house: House, tmp_path: Path) -> None:
     live, before = await house.live(), house.aneeka.engines.parts["voice"]
     await house.ask("POST", "/api/voices/use", {"engine": "piper", "voice": "nadie"})
@@ -167,6 +159,7 @@ async def test_a_voice_that_cannot_be_leaves_the_old_one(house: House, tmp_path:
     assert not (tmp_path / "data" / "voices" / "in_use.json").exists()
 
 
+@pages
 async def test_a_voice_that_is_not_here_is_downloaded_first(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,21 +196,12 @@ def test_a_config_that_was_changed_since_counts_more_and_nonsense_counts_nothing
     assert behind.tts.voices.espeak == "en-us", "the voice before keeps its name when it stands in"
 
 
-async def reads(page: Page, selector: str, words: str) -> None:
-    async with asyncio.timeout(20):
-        while words not in await page.inner_text(selector):
-            await asyncio.sleep(0.02)
-
-
+@pages
 async def test_a_voice_is_found_heard_and_used_in_the_studio(house: House, browser: Browser) -> None:
-    page = await browser.new_page(viewport={"width": 1280, "height": 900}, locale="es-ES")
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on(
-        "response", lambda answer: problems.append(answer.url) if "voices" in answer.url and not answer.ok else None
+    page = await open_page(
+        browser, house.aneeka.server.address(), problems, ready=RESTORED, picture=False, locale="es-ES"
     )
-    await page.goto(house.aneeka.server.address())
-    await becomes(page, "window.aneeka && window.aneeka.connected")
     await reads(page, "#voices-now", "eSpeak NG · la de siempre")
     await page.click("#voices-more summary")
     await reads(page, "#voices-rows", "es-419+f3")

@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from bot.studio import security, server
 from bot.studio.doorman import HEAD_S, MOST, Doorman
 from bot.studio.tokens import load_tokens
-from tests.conftest import House, needs
-from tests.test_pages import OPTIONS, becomes
+from tests.browser import RESTORED, GoLive, becomes, go_live, pages, without_picture
+from tests.conftest import House
 from tests.virtual_time import play
 from tests.web_attacks import raw
 from tests.web_attacks.hostile import ATTACKS, MARKUP, REBOUND, SANDBOXED, WITHIN, script
 from tests.web_attacks.wire import Door, Wire, status_of
 
-GoLive = Callable[..., Awaitable[House]]
+__all__ = ["go_live"]
 
 
 def door_of(house: House, data: Path) -> Door:
@@ -50,6 +50,7 @@ def send(door: Door, data: bytes) -> bytes:
         return head + (wire.rest() if status_of(head) == 101 else wire.body(head))
 
 
+@pages
 async def test_by_raw_sockets(go_live: GoLive, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     house = await go_live(with_voice=False, stt={"engine": "off"})
     assert await house.aneeka.guard.ready(), "its address is part of the state"
@@ -158,23 +159,26 @@ def speak_markup(house: House) -> None:
 SLIPPED = "window.pwned || document.querySelector('#slipped, [onerror], [onload]') !== null"
 
 
+@pages
 async def test_by_hostile_pages(
-    go_live: GoLive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    go_live: GoLive,
+    browser: Browser,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    chromium = needs("chromium", "chromium")
     watch = Watch(monkeypatch)
     house = await go_live(with_voice=False, stt={"engine": "off"})
     assert await house.aneeka.guard.ready()
     data = tmp_path / "data"
     door = door_of(house, data)
     wrong: list[str] = []
-    async with evil_site() as (evil_port, told), async_playwright() as playwright:
-        names = "--host-resolver-rules=MAP *.test 127.0.0.1"
-        browser = await playwright.chromium.launch(executable_path=chromium, args=[*OPTIONS, names])
+    async with evil_site() as (evil_port, told):
         context = await browser.new_context()
         studio = await context.new_page()
+        await without_picture(studio)
         await studio.goto(house.aneeka.server.address())
-        await becomes(studio, "window.aneeka && window.aneeka.connected")
+        await becomes(studio, RESTORED)
         before = portrait(house, data)
 
         def target(host: str) -> dict[str, Any]:
@@ -224,6 +228,8 @@ async def test_by_hostile_pages(
         if await studio.evaluate(alive) != 200:
             wrong.append("tossed cookies: the operator is locked out")
 
+        await rebound.close()
+        await studio.unroute_all()
         await studio.reload()
         await becomes(studio, "window.aneeka && window.aneeka.connected")
         shown = {"studio": studio}
@@ -245,12 +251,12 @@ async def test_by_hostile_pages(
             await shown[path].evaluate(f"location.href = 'http://evil.test:{evil_port}/landed'")
             await shown[path].wait_for_url("**/landed")
         wrong += [f"Referer: {sent} was told" for path, sent in told if path == "/landed" and sent]
-        await browser.close()
     assert not wrong, "\n".join(wrong)
     assert (await house.ask("GET", "/health"))[0] == 200
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
+@pages
 async def test_a_stream_deck_works_the_controls_and_the_guard(go_live: GoLive, tmp_path: Path) -> None:
     house = await go_live(with_voice=False, stt={"engine": "off"})
     assert await house.aneeka.guard.ready()
@@ -282,6 +288,7 @@ def connect(door: Door, times: int) -> list[Wire]:
     return [Wire(door.port) for _ in range(times)]
 
 
+@pages
 async def test_slow_and_many_connections_leave_room_for_the_operator(go_live: GoLive, tmp_path: Path) -> None:
     house = await go_live(with_voice=False, stt={"engine": "off"})
     door = door_of(house, tmp_path / "data")

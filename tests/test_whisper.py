@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 pytest.importorskip("faster_whisper", reason="needs the extra whisper")
 
@@ -53,22 +54,33 @@ async def start() -> AsyncIterator[Start]:
         await recogniser.close()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def recogniser(folder: Path) -> AsyncIterator[WhisperRecogniser]:
+    """One that several tests share."""
+    recogniser = WhisperRecogniser(folder, on_health=lambda health: None)
+    await recogniser.start()
+    assert await recogniser.ready(60), recogniser.health
+    yield recogniser
+    await recogniser.close()
+
+
+shared = pytest.mark.asyncio(loop_scope="module")
+
+
 async def heard(recogniser: WhisperRecogniser, pcm: Pcm) -> Any:
     utterance = recogniser.begin(lambda text: None)
     utterance.feed(pcm)
     return await utterance.text_so_far()
 
 
-async def test_speech_becomes_text_in_the_language_that_she_speaks(start: Start, folder: Path) -> None:
-    recogniser = await start(folder)
+@shared
+async def test_speech_becomes_text_in_the_language_that_she_speaks(recogniser: WhisperRecogniser) -> None:
     transcript = await heard(recogniser, NOISE)
     assert (transcript.text, transcript.language) == ("hola Aneeka", "es"), "French is more probable, and no choice"
     assert recogniser.device == "cpu"
     assert 0 < recogniser.window_s < 10
     assert (await heard(recogniser, np.zeros(RATE_HZ, np.int16))).text == "", "silence is not even looked at"
     assert (await heard(recogniser, np.zeros(0, np.int16))).text == ""
-    english = await start(folder, language="en-GB")
-    assert (await heard(english, NOISE)).language == "en"
 
 
 async def test_what_nobody_said_is_left_out(start: Start, tmp_path: Path) -> None:
@@ -79,8 +91,8 @@ async def test_what_nobody_said_is_left_out(start: Start, tmp_path: Path) -> Non
     assert (await heard(unsure, NOISE)).text == ""
 
 
-async def test_a_long_utterance_is_read_in_windows(start: Start, folder: Path) -> None:
-    recogniser = await start(folder)
+@shared
+async def test_a_long_utterance_is_read_in_windows(recogniser: WhisperRecogniser) -> None:
     assert (await heard(recogniser, np.tile(NOISE, 13))).text == "hola Aneeka hola Aneeka"
 
 
@@ -93,10 +105,10 @@ def test_windows_are_cut_where_it_is_quiet() -> None:
     assert max(map(len, cut)) <= 30 * RATE_HZ
 
 
+@shared
 async def test_who_asks_at_the_same_time_shares_the_newest_request_and_cancelling_costs_nothing(
-    start: Start, folder: Path
+    recogniser: WhisperRecogniser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recogniser = await start(folder)
     asked: list[int] = []
     real = recogniser.write_down
 
@@ -104,8 +116,8 @@ async def test_who_asks_at_the_same_time_shares_the_newest_request_and_cancellin
         asked.append(len(pcm))
         return await real(pcm)
 
-    recogniser.write_down = counted
-    recogniser.window_s = 99.0
+    monkeypatch.setattr(recogniser, "write_down", counted)
+    monkeypatch.setattr(recogniser, "window_s", 99.0)
     utterance = recogniser.begin(lambda text: None)
     utterance.feed(NOISE)
     first = asyncio.create_task(utterance.text_so_far())
@@ -124,10 +136,12 @@ async def test_who_asks_at_the_same_time_shares_the_newest_request_and_cancellin
     assert len(asked) == 2, "nothing new was said"
 
 
-async def test_a_quick_machine_writes_along_and_a_slow_one_does_not(start: Start, folder: Path) -> None:
-    recogniser = await start(folder)
+@shared
+async def test_a_quick_machine_writes_along_and_a_slow_one_does_not(
+    recogniser: WhisperRecogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for window_s, partials in ((0.05, ["hola Aneeka"]), (2.0, [])):
-        recogniser.window_s = window_s
+        monkeypatch.setattr(recogniser, "window_s", window_s)
         told: list[str] = []
         utterance = recogniser.begin(told.append)
         for block in np.array_split(NOISE[:RATE_HZ], 30):
@@ -140,7 +154,7 @@ async def test_a_quick_machine_writes_along_and_a_slow_one_does_not(start: Start
 
 async def test_a_killed_child_is_told_and_comes_back(start: Start, folder: Path) -> None:
     health = Healths()
-    recogniser = await start(folder, on_health=health.report)
+    recogniser = await start(folder, language="en-GB", on_health=health.report)
     utterance = recogniser.begin(lambda text: None)
     utterance.feed(NOISE)
     asking = asyncio.create_task(utterance.text_so_far())
@@ -149,7 +163,9 @@ async def test_a_killed_child_is_told_and_comes_back(start: Start, folder: Path)
     with pytest.raises(EngineDown):
         await asking
     assert await recogniser.ready(60)
-    assert (await utterance.text_so_far()).text == "hola Aneeka", "it has kept what was said"
+    transcript = await utterance.text_so_far()
+    assert transcript.text == "hola Aneeka", "it has kept what was said"
+    assert transcript.language == "en", "which is not guessed where it is set"
 
 
 async def test_what_is_lacking_is_told_with_its_cure_and_loaded_once_it_is_there(tmp_path: Path) -> None:

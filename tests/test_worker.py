@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -135,25 +136,24 @@ async def test_a_slow_listener_is_no_hang_and_loses_nothing(make: Any) -> None:
     w = await make(silent_s=1.2)
     assert await w.ready(10)
     pid, seen = w.pid, 0
-    async for header, _ in w.stream({"do": "count", "to": 60_000}, first_s=10, next_s=10):
+    async for header, _ in w.stream({"do": "count", "to": 15_000}, first_s=10, next_s=10):
         if seen == 0:
-            await asyncio.sleep(2)  # longer than silent_s, with the pipe full
+            await asyncio.sleep(1.5)  # longer than silent_s, with the pipe full
         assert header["i"] == seen
         seen += 1
-    assert (seen, w.pid) == (60_000, pid)
+    assert (seen, w.pid) == (15_000, pid)
 
 
 async def test_a_blocked_loop_is_not_the_childs_fault(make: Any, healths: Healths) -> None:
-    w = await make(silent_s=0.8)
+    w = await make(silent_s=1.2)
     assert await w.ready(10)
     pid = w.pid
     ticks = w.stream({"do": "tick"}, first_s=0.5, next_s=0.5)
     await anext(ticks)
-    for _ in range(3):
-        time.sleep(1.2)  # noqa: ASYNC251
+    for _ in range(2):
+        time.sleep(1.5)  # noqa: ASYNC251
         await anext(ticks)
     await ticks.aclose()
-    await asyncio.sleep(0.3)
     await alive_again(w)
     assert w.pid == pid
     assert [h.state for h in healths] == ["degraded", "ok"]
@@ -187,10 +187,10 @@ async def test_a_hung_engine_is_killed_and_replaced(make: Any, healths: Healths,
 KILLS = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGKILL, signal.SIGSTOP]
 
 
-async def test_many_times_killed_in_mid_stream_and_every_next_request_is_served(make: Any, healths: Healths) -> None:
+async def test_killed_in_mid_stream_again_and_again_every_next_request_is_served(make: Any, healths: Healths) -> None:
     w = await make(silent_s=1.2)
     assert await w.ready(10)
-    for n in range(6):
+    for n in range(3):
         pid = w.pid
         ticks = w.stream({"do": "tick"}, first_s=10, next_s=10)
         await anext(ticks)
@@ -202,7 +202,7 @@ async def test_many_times_killed_in_mid_stream_and_every_next_request_is_served(
             await anext(w.stream({"do": "echo"}, first_s=10, next_s=10))
         await alive_again(w)
         assert not psutil.pid_exists(pid)
-    assert [h.state for h in healths] == ["degraded", "ok"] * 7
+    assert [h.state for h in healths] == ["degraded", "ok"] * 4
     assert not [p for p in psutil.Process().children() if p.status() == psutil.STATUS_ZOMBIE]
 
 
@@ -263,7 +263,7 @@ async def test_close_always_ends_within_a_moment_and_leaves_nothing(make: Any, w
     if what == "stopped":
         os.kill(w.pid, signal.SIGSTOP)
     pid = w.pid
-    await asyncio.wait_for(w.close(), 1.5)
+    await asyncio.wait_for(w.close(), 10)
     assert w.pid is None
     assert pid is None or not psutil.pid_exists(pid)
     if ticks:
@@ -288,12 +288,16 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("what", ["tick", "deaf"])
-def test_the_child_dies_with_its_parent(what: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT, what], stdout=subprocess.PIPE) as parent:
-        assert parent.stdout
-        child = psutil.Process(int(parent.stdout.readline()))
-        parent.kill()
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.wait(5)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+def test_the_child_dies_with_its_parent() -> None:
+    command = [sys.executable, "-c", PARENT]
+    with ExitStack() as stack:
+        parents = [
+            stack.enter_context(subprocess.Popen([*command, what], stdout=subprocess.PIPE)) for what in ("tick", "deaf")
+        ]
+        for parent in parents:
+            assert parent.stdout
+            child = psutil.Process(int(parent.stdout.readline()))
+            parent.kill()
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+                child.wait(5)
+            assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

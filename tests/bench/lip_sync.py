@@ -34,8 +34,8 @@ from bot.stage.silent import RATE_HZ
 from bot.vocabulary import Language, Phrase, Shape
 from bot.voice.espeak import EspeakVoice
 from tests.bench.program import Program, running
+from tests.browser import OPTIONS, WATCH, becomes
 from tests.osc_sink import OscSink
-from tests.test_pages import OPTIONS, WATCH, becomes
 from tests.vtube_studio_server import ModelFile, VTubeStudioServer
 
 Floats = npt.NDArray[np.float64]

@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from bot.timing import percentile
 from tests.bench.program import Program, running
-from tests.test_pages import OPTIONS
+from tests.browser import OPTIONS
 
 LISTEN = """() => {
   window.loudAt = 0;

@@ -38,7 +38,7 @@ from playwright.sync_api import sync_playwright
 from bot.timing import percentile
 from tests import tiny_gguf
 from tests.bench.program import Program
-from tests.test_pages import OPTIONS
+from tests.browser import OPTIONS
 from tests.virtual_sink import RATE, Sink
 
 SHARES = {"studio": 100, "guard": 150, "hang": 60, "gil": 35, "voice": 60, "brain": 60, "program": 35}
@@ -195,7 +195,7 @@ class Bench:
 
 
 @contextmanager
-def hosted(sink: Sink, place: str) -> Iterator[Program]:
+def hosted(sink: Sink, place: str, **environment: str) -> Iterator[Program]:
     with tempfile.TemporaryDirectory() as folder:
         chosen = {
             "ANEEKA_DATA_DIR": folder,
@@ -210,7 +210,7 @@ def hosted(sink: Sink, place: str) -> Iterator[Program]:
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.bench.panic_host"],
-            env=os.environ | sink.environment | chosen,
+            env=os.environ | sink.environment | chosen | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
