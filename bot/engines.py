@@ -79,7 +79,7 @@ class LocalBrains:
 
     def demo(self) -> DemoBrain:
         """Return the built-in brain, not yet started. Raises ``PromptError``."""
-        brain = DemoBrain(self._persona(), on_health=lambda health: self._heard(brain, health), model=DEMO_MODEL)
+        brain = self._demo(lambda health: self._heard(brain, health))
         return brain
 
     def take_over(self, brain: LlamaBrain) -> Part | None:
@@ -87,7 +87,7 @@ class LocalBrains:
         before = self._parts.get("brain")
         self._parts["brain"] = brain
         if not isinstance(brain, DemoBrain) and "stand_in" not in self._parts and DEMO_MODEL.is_file():
-            demo = DemoBrain(self._persona(), on_health=lambda health: self._ladder.refresh(), model=DEMO_MODEL)
+            demo = self._demo(lambda health: self._ladder.refresh())
             self._parts["stand_in"] = SleepingBrain(demo)
         stand_in = self._parts.get("stand_in")
         self._ladder.swap(brain, brain.health, stand_in if isinstance(stand_in, SleepingBrain) else None)
@@ -101,9 +101,10 @@ class LocalBrains:
         if self._parts.get("brain") is brain:
             self._ladder.on_health(health)
 
-    def _persona(self) -> str:
+    def _demo(self, on_health: Callable[[Health], None]) -> DemoBrain:
         persona = self._settings.persona
-        return short_persona(PROMPTS, persona.language, persona.name)
+        short = short_persona(PROMPTS, persona.language, persona.name)
+        return DemoBrain(short, persona.name, on_health=on_health, model=DEMO_MODEL)
 
 
 def build_engines(settings: Settings, board: Board, data: Path) -> Engines:

@@ -275,7 +275,7 @@ async def test_the_built_in_brain_forges_nothing_and_tells_nothing(
     """With the trained model where it lies beside the code, else with one of random weights."""
     pytest.importorskip("llama_cpp")
     model = engines.DEMO_MODEL if engines.DEMO_MODEL.is_file() else tiny_gguf.write(tmp_path / "tiny.gguf")
-    brain = DemoBrain("Eres Aneeka.", on_health=lambda health: None, model=model)
+    brain = DemoBrain("Eres Aneeka.", "Aneeka", on_health=lambda health: None, model=model)
     await brain.start()
     try:
         assert await brain.ready(60)

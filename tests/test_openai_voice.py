@@ -56,8 +56,8 @@ async def connect(
             "language": "es",
             "levels": tmp_path / "levels.json",
             "on_health": lambda health: None,
-            "first_s": 0.6,
-            "next_s": 0.3,
+            "first_s": 30.0,
+            "next_s": 30.0,
             **options,
         }
         made.append(OpenAIVoice(url or server[1] + "/", "tts-1", key, voice, **options))
@@ -183,7 +183,7 @@ async def test_every_fault_is_told_with_its_repair_and_never_with_the_key(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     said: list[Health] = []
-    waits = {} if fault in ("hang", "stall") else {"first_s": 30.0, "next_s": 30.0}
+    waits = {"first_s": 0.6, "next_s": 0.3} if fault in ("hang", "stall") else {}
     voice = await connect(on_health=said.append, **waits)
     server[0].faults = [fault]
     with pytest.raises(EngineDown) as down:

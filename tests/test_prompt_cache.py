@@ -25,7 +25,7 @@ SECRET = "zarigüeya"
 @pytest.fixture
 async def brains(tmp_path: Path) -> AsyncGenerator[list[LlamaBrain], None]:
     model = tiny_gguf.write(tmp_path / "tiny.gguf")
-    demo = DemoBrain("Eres Aneeka.", on_health=lambda health: None, model=model)
+    demo = DemoBrain("Eres Aneeka.", "Aneeka", on_health=lambda health: None, model=model)
     brains = [LlamaBrain(model, gpu_layers=0, threads=1, on_health=lambda health: None), demo]
     for brain in brains:
         await brain.start()

@@ -24,6 +24,7 @@ from typing import Any
 from bot.mind.demo import grammar
 from bot.mind.demo.brain import MODEL, DemoBrain
 from bot.mind.demo.lessons import PROMPTS, addressed
+from bot.mind.demo.reader import WEIGHTS
 from bot.mind.memory import Memory
 from bot.mind.prompts import PromptBook, Situation, short_persona
 from bot.mind.quoting import clean_name
@@ -79,7 +80,8 @@ async def answers(rows: list[dict[str, Any]], model: Path) -> Iterator[Answered]
     found = []
     for language in ("es", "en"):
         book = PromptBook(PROMPTS, language, HER_NAME)
-        brain = DemoBrain(short_persona(PROMPTS, language, HER_NAME), on_health=lambda health: None, model=model)
+        persona, weights = short_persona(PROMPTS, language, HER_NAME), model.with_name(WEIGHTS.name)
+        brain = DemoBrain(persona, HER_NAME, on_health=lambda health: None, model=model, weights=weights)
         await brain.start()
         if not await brain.ready(60):
             raise SystemExit(brain.health.reason)
@@ -200,7 +202,7 @@ def _words(text: str) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=MODEL)
+    parser.add_argument("--model", type=Path, default=MODEL, help="with its reader.npz beside it")
     parser.add_argument("--exam", type=Path, default=EXAM)
     parser.add_argument("--show", action="store_true", help="print every answer that does not fit")
     args = parser.parse_args()

@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
+from bot.mind.demo.reader import WEIGHTS, Reader, told
 from bot.mind.llama import LlamaBrain
 from bot.vocabulary import Health, Message, Prompt
 
 MODEL = Path(__file__).with_name("demo.gguf")
 CONTEXT = 1024
+PARAGRAPH = "\n\n"
 TEMPERATURE = 0.7
 """Warmer than this it garbles names; colder it repeats itself."""
 MIN_P = 0.2
 """A small model's unlikely words are mostly wrong: letters of a name, above all."""
 
 
-def shortened(prompt: Prompt, persona: str) -> Prompt:
-    """Return what it reads of a prompt: the short persona and the last message, without what was said before."""
-    messages = (Message("system", persona), prompt.messages[-1])
+def shortened(prompt: Prompt, persona: str, meant: list[str]) -> Prompt:
+    """Return what it reads of a prompt: the short persona, and each line heard with what is ``meant`` by it.
+
+    Of the instruction it needs only the idea with which to break a silence.
+    """
+    heard, _, instruction = prompt.messages[-1].content.partition(PARAGRAPH)
+    asked = instruction if prompt.cue.mode == "idle" else told(heard, meant)
+    messages = (Message("system", persona), Message("user", asked))
     return replace(prompt, messages=messages, temperature=min(prompt.temperature, TEMPERATURE))
 
 
 class DemoBrain(LlamaBrain):
-    """The model that comes with the program; it fits every machine."""
+    """The model that comes with the program; it fits every machine. What was meant is read for it beforehand."""
 
     name = "demo"
 
-    def __init__(self, persona: str, *, on_health: Callable[[Health], None], model: Path = MODEL) -> None:
-        """``persona``: see ``bot.mind.prompts.short_persona``."""
+    def __init__(
+        self,
+        persona: str,
+        bot: str,
+        *,
+        on_health: Callable[[Health], None],
+        model: Path = MODEL,
+        weights: Path = WEIGHTS,
+    ) -> None:
+        """``persona``: see ``bot.mind.prompts.short_persona``; ``bot``: her name; ``weights``: of the reader."""
         super().__init__(model, context=CONTEXT, gpu_layers=0, threads=1, min_p=MIN_P, on_health=on_health)
         self._persona = persona
+        self._bot, self._weights = bot, weights
+        self._reader: Reader
+
+    async def start(self) -> None:
+        """Begin to load."""
+        self._reader = await asyncio.to_thread(Reader, self._bot, self._weights)
+        await super().start()
 
     async def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
         """Stream the answer. Raises ``EngineDown`` or ``PromptTooLong``."""
-        async with aclosing(super().think(shortened(prompt, self._persona))) as pieces:
+        async with aclosing(super().think(shortened(prompt, self._persona, self._reader.meant(prompt.cue)))) as pieces:
             async for piece in pieces:
                 yield piece
         self.prompt_tokens = 0  # it reads no history, so its prompts say nothing of how long that has become

@@ -1,7 +1,6 @@
 """Lessons for the demo brain: situations as the real prompts put them, each with the answer she should give.
 
-Every prompt is built by ``PromptBook`` from the files in ``prompts/``. Now and then a sentence of it is left out or
-moved, so that she still understands people whose prompts say it in another way.
+Every prompt is built by ``PromptBook`` from the files in ``prompts/``, and shortened as it is on air.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from pathlib import Path
 from bot.mind.demo import people
 from bot.mind.demo.brain import shortened
 from bot.mind.demo.grammar import Grammar, Intent, fill, read
+from bot.mind.demo.reader import EVENT_NAMES, READ_MODES
 from bot.mind.memory import Memory
 from bot.mind.prompts import PromptBook, Situation, short_persona
 from bot.mind.quoting import clean_name
@@ -32,21 +32,6 @@ MOST_NAMED = 3
 _MODE_WEIGHTS = {"chat": 0.56, "many": 0.15, "operator": 0.14, "event": 0.10, "idle": 0.05}
 _OPEN_WEIGHTS = {"unknown": 12.0, "statement": 5.0, "screen": 2.5, "request": 2.0, "dilemma": 1.5}
 """Intents that people fill with anything need many more examples than the others."""
-_EVENT_NAMES = {
-    "follow": ("follow", "follower"),
-    "sub": ("sub", "subscribe", "subscription"),
-    "resub": ("resub", "resubscription"),
-    "gift": ("gift", "sub_gift", "subgift", "community_gift", "community_sub_gift"),
-    "cheer": ("cheer", "bits"),
-    "raid": ("raid",),
-    "redemption": ("redemption", "redeem", "reward"),
-    "first_timer": ("first_timer", "first_chat", "intro"),
-    "hype_train": ("hype_train", "hype train"),
-    "poll": ("poll", "poll_end", "prediction", "prediction_end"),
-    "shoutout": ("shoutout",),
-    "announcement": ("announcement",),
-    "other_event": ("goal", "watch_streak", "charity", "ad_break", "stream_online"),
-}
 _NO_GREETING = (
     "greet",
     "goodbye",
@@ -67,7 +52,7 @@ _IDLE = (
 """In the order of the ideas in ``prompts/*/idle.md``."""
 
 
-ANSWERS = 3
+ANSWERS = 4
 """Answers to each prompt: reading it costs most of a lesson, so several are learnt at once."""
 
 
@@ -77,8 +62,16 @@ class Lesson:
 
     messages: list[dict[str, str]]
     answers: list[str]
-    intents: tuple[str, ...]
-    """What was meant by each one heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one person says, to a companion called ``bot``, in a mode of the grammar."""
+
+    text: str
+    bot: str
+    mode: str
+    intent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +95,20 @@ class School:
 
     def lessons(self) -> Iterator[Lesson]:
         """Yield lesson after lesson."""
-        chance = self._chance
         while True:
             language, bot, scene = self._scene()
-            persona, asked = shortened(self._prompt(language, bot, scene), _persona(language, bot)).messages
-            content = self._reworded(asked.content) if chance.random() < 0.12 else asked.content
-            messages = [{"role": "system", "content": persona.content}, {"role": "user", "content": content}]
-            yield Lesson(messages, [scene.answer() for _ in range(ANSWERS)], scene.intents)
+            meant = [*scene.intents] if scene.cue.mode != "idle" else [""]
+            persona, asked = shortened(self._prompt(language, bot, scene), _persona(language, bot), meant).messages
+            messages = [{"role": one.role, "content": one.content} for one in (persona, asked)]
+            yield Lesson(messages, [scene.answer() for _ in range(ANSWERS)])
 
-    def lines(self) -> Iterator[tuple[str, str, str]]:
-        """Yield line after line of what is heard, as the prompts quote it: persona, line, and what is meant by it."""
+    def lines(self) -> Iterator[Line]:
+        """Yield line after line of what is heard, with what is meant."""
         while True:
-            language, bot, scene = self._scene()
-            persona = _persona(language, bot)
-            heard = self._book(language, bot).heard_lines(scene.cue).split("\n")
-            yield from ((persona, line, meant) for line, meant in zip(heard, scene.intents, strict=True))
+            _, bot, scene = self._scene()
+            if mode := READ_MODES.get(scene.cue.mode):
+                heard = zip(scene.cue.heard, scene.intents, strict=True)
+                yield from (Line(one.text, bot, mode, intent) for one, intent in heard)
 
     def _scene(self) -> tuple[Language, str, _Scene]:
         chance = self._chance
@@ -196,14 +188,14 @@ class School:
 
     def _event(self, grammar: Grammar, bot: str) -> _Scene:
         chance = self._chance
-        name = chance.choice(list(_EVENT_NAMES))
+        name = chance.choice(list(EVENT_NAMES))
         intent = grammar.intents[name]
         if (said := grammar.intents.get(f"{name}_said")) and chance.random() < 0.5:
             intent = said
         user = "" if name in _NAMELESS and chance.random() < 0.6 else self._name()
         text = people.typed(self._spoken(grammar, intent, bot), grammar.language, bot, chance) if intent.heard else ""
         person = Person("1", user) if user else None
-        heard = Heard("1", "event", text, 0.0, person, chance.choice(_EVENT_NAMES[name]))
+        heard = Heard("1", "event", text, 0.0, person, chance.choice(EVENT_NAMES[name]))
         return _Scene(Cue("event", (heard,), 0.0), lambda: self._answer(intent, user, bot), (intent.name,))
 
     def _idle(self, grammar: Grammar, bot: str) -> _Scene:
@@ -256,18 +248,6 @@ class School:
         if user and "{user}" not in answer.text:
             return f"[{answer.expression}] {fill(addressed(answer.text), user, bot)}"
         return answer.filled(user, bot)
-
-    def _reworded(self, content: str) -> str:
-        """Return a message whose instruction lacks a sentence, or has them in another order, or is not there."""
-        heard, _, instruction = content.partition("\n\n")
-        sentences = re.split(r"(?<=[.!?:]) ", instruction)
-        kind = self._chance.random()
-        if kind < 0.3:
-            return heard
-        if kind < 0.6:
-            self._chance.shuffle(sentences)
-        del sentences[self._chance.randrange(len(sentences))]
-        return f"{heard}\n\n{' '.join(sentences)}"
 
 
 @cache
