@@ -9,10 +9,15 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
+from bot.mind.name_spelling import NameSpelling
 from bot.texts import text
 from bot.vocabulary import EngineDown, PromptTooLong
 
@@ -54,7 +59,7 @@ class LlamaEngine:
         self._context = min(self._llm.n_ctx(), self._trained_context())
 
     def run(self, request: dict[str, Any], payload: bytes) -> Items:
-        """``think`` streams ``{"text"}`` items, ``warm`` only reads ahead.
+        """``think`` streams ``{"text"}`` items, ``warm`` only reads ahead; ``names``: see ``bot.mind.name_spelling``.
 
         With ``wipe``, nothing of what was read before stays but the beginning that this prompt shares. The first text
         and the last item carry ``prompt_tokens`` and ``reused``, how many of them were already known.
@@ -69,7 +74,7 @@ class LlamaEngine:
         facts = {"prompt_tokens": len(ids), "reused": self._reusable(ids)}
         try:
             if request["do"] == "think":
-                yield from self._think(ids, request["max_tokens"], request["temperature"], facts)
+                yield from self._think(ids, request, facts)
             else:
                 next(self._llm.generate(ids))
         except RuntimeError as fault:
@@ -84,9 +89,16 @@ class LlamaEngine:
         """Abort prefill or decoding."""
         self._abort.set()
 
-    def _think(self, ids: list[int], max_tokens: int, temperature: float, facts: dict[str, int]) -> Items:
+    def _think(self, ids: list[int], request: dict[str, Any], facts: dict[str, int]) -> Items:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        tokens = self._llm.generate(ids, top_k=TOP_K, top_p=TOP_P, min_p=self._min_p, temp=temperature)
+        tokens = self._llm.generate(
+            ids,
+            top_k=TOP_K,
+            top_p=TOP_P,
+            min_p=self._min_p,
+            temp=request["temperature"],
+            logits_processor=self._spelling(request.get("names", ()), len(ids)),
+        )
         news: dict[str, int] = facts
         with contextlib.closing(tokens):
             for count, token in enumerate(tokens, 1):
@@ -95,10 +107,24 @@ class LlamaEngine:
                 if piece := decoder.decode(self._llm.detokenize([token])):
                     yield {"text": piece, **news}, b""
                     news = {}
-                if count == max_tokens:
+                if count == request["max_tokens"]:
                     break
         if rest := decoder.decode(b"", final=True):
             yield {"text": rest}, b""
+
+    def _spelling(self, names: Sequence[str], prompt_tokens: int) -> Any:
+        if not names:
+            return None
+        from llama_cpp import LogitsProcessorList
+
+        spelt = [self._tokens.content(f" {name}") for name in names]
+        return LogitsProcessorList([NameSpelling(spelt, prompt_tokens, self._within_words)])
+
+    @cached_property
+    def _within_words(self) -> npt.NDArray[np.bool_]:
+        """Of each token, whether it goes on a word: it begins with a letter, a digit, an underscore or half a sign."""
+        pieces = (self._llm.detokenize([token]) for token in range(self._llm.n_vocab()))
+        return np.array([piece[:1].isalnum() or piece[:1] == b"_" or piece[:1] >= b"\x80" for piece in pieces])
 
     def _reusable(self, ids: list[int]) -> int:
         """Return how many of these ids the context already holds from the start on."""

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from bot.mind.demo.reader import WEIGHTS, Reader, told
 from bot.mind.llama import LlamaBrain
+from bot.mind.prompts import names
 from bot.vocabulary import Health, Message, Prompt
 
 MODEL = Path(__file__).with_name("demo.gguf")
 CONTEXT = 1024
 PARAGRAPH = "\n\n"
-TEMPERATURE = 0.7
+TEMPERATURE = 0.6
 """Warmer than this it garbles names; colder it repeats itself."""
-MIN_P = 0.2
+MIN_P = 0.3
 """A small model's unlikely words are mostly wrong: letters of a name, above all."""
 
 
@@ -63,6 +64,9 @@ class DemoBrain(LlamaBrain):
             async for piece in pieces:
                 yield piece
         self.prompt_tokens = 0  # it reads no history, so its prompts say nothing of how long that has become
+
+    def _spelt(self, prompt: Prompt) -> list[str]:
+        return names(prompt.cue.heard)
 
     async def warm(self, prompt: Prompt) -> None:
         """Forget, if that was asked; nothing is worth reading ahead: a whole prompt takes it some milliseconds."""

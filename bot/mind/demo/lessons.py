@@ -29,7 +29,7 @@ OTHER_LANGUAGE: dict[Language, Language] = {"es": "en", "en": "es"}
 
 MOST_NAMED = 3
 """Viewers whom she calls by name in one answer."""
-_MODE_WEIGHTS = {"chat": 0.56, "many": 0.15, "operator": 0.14, "event": 0.10, "idle": 0.05}
+_MODE_WEIGHTS = {"chat": 0.38, "many": 0.27, "operator": 0.20, "event": 0.11, "idle": 0.04}
 _OPEN_WEIGHTS = {"unknown": 12.0, "statement": 5.0, "screen": 2.5, "request": 2.0, "dilemma": 1.5}
 """Intents that people fill with anything need many more examples than the others."""
 _NO_GREETING = (

@@ -56,6 +56,8 @@ def a_name(chance: random.Random) -> str:
         name = name.translate(_LEET)
     if chance.random() < 0.38:
         name += chance.choice(["", "", "_"]) + str(chance.randint(0, 10 ** chance.randint(1, 4)))
+    if chance.random() < 0.12:
+        name = _stuttered(name, chance)
     if chance.random() < 0.08:
         name = chance.choice(_AROUND_A_NAME).format(name)
     return name[:25]
@@ -106,6 +108,22 @@ def without_accents(text: str) -> str:
     kept = text.replace("ñ", "\0")
     plain = "".join(sign for sign in unicodedata.normalize("NFD", kept) if not unicodedata.combining(sign))
     return plain.replace("\0", "ñ")
+
+
+def _stuttered(name: str, chance: random.Random) -> str:
+    """Return a name in which something comes twice or more, as it does in many: they are the hardest to copy."""
+    kind = chance.randrange(5)
+    if kind == 0:
+        return name + name[-1] * chance.randint(1, 3)
+    if kind == 1:
+        return name + chance.choice(("", "_")) + chance.choice(("2000", "1999", "777", "2011", "100", "0007", "999"))
+    if kind == 2:
+        return name[:2].lower() * 2 + name[2:]
+    if kind == 3:
+        return f"{name}{chance.choice(('Del', '_del_', '_de_', '_the_', 'Y'))}{_invented(chance)}{name[-2:]}"
+    return (
+        f"{chance.choice(('el', 'la', 'the', 'El', 'La'))}_{name}_de_{chance.choice(('la', 'el'))}_{_invented(chance)}"
+    )
 
 
 def _invented(chance: random.Random) -> str:

@@ -68,7 +68,11 @@ def told(lines: str, meant: list[str]) -> str:
     rows = lines.split("\n")
     if len(rows) != len(meant):
         return lines
-    return "\n".join(f"{row} ({each.replace('_', '')})" if each else row for row, each in zip(rows, meant, strict=True))
+    return "\n".join(f"{row} ({_word(each)})" if each else row for row, each in zip(rows, meant, strict=True))
+
+
+def _word(intent: str) -> str:
+    return intent.removeprefix("op_").replace("_", "")
 
 
 class Reader:

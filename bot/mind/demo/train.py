@@ -31,7 +31,7 @@ from bot.mind.demo.tokenizer import Vocabulary, learn
 SEED = 20
 VOCABULARY = 2048
 VOCABULARY_LESSONS = 12_000
-STEPS = 6000
+STEPS = 6500
 RATE, VECTOR_RATE = 0.008, 5e-3
 """Of matrices, and of embeddings and the rest."""
 LAST_SHARE, WARM_STEPS = 0.02, 100

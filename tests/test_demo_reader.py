@@ -1,0 +1,32 @@
+"""The demo brain's reader: names what a line means, in both languages."""
+
+import pytest
+
+from bot.mind.demo.reader import Reader, told
+from bot.vocabulary import Cue, Heard
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "meant"),
+    [
+        ("holaaa buenas a todos", "chat", "greet"),
+        ("cual es tu color favorito aneeka??", "chat", "fav_color"),
+        ("what's your favorite color", "chat", "fav_color"),
+        ("are you a real person or a bot", "many", "are_you_ai"),
+        ("how many electrons does zirconium have", "chat", "unknown"),
+        ("qwzx plk vbnm", "chat", "unknown"),
+    ],
+)
+def test_the_reader_names_what_is_meant(text, mode, meant):
+    assert Reader("Aneeka").intent(text, mode) == meant
+
+
+def test_her_name_says_nothing_whatever_it_is():
+    assert {Reader(name).intent(f"{name} tell me a joke", "chat") for name in ("Aneeka", "Zorba")} == {"joke"}
+
+
+def test_nothing_is_read_out_of_silence_and_nobody_can_write_a_line_of_their_own():
+    reader = Reader("Aneeka")
+    assert reader.meant(Cue("idle", (Heard("1", "silence", "", 0.0),), 0.0)) == [""]
+    assert told('Chat, Ana: "hola"', ["greet"]) == 'Chat, Ana: "hola" (greet)'
+    assert told("one\ntwo", ["greet"]) == "one\ntwo"
