@@ -81,9 +81,7 @@ async def test_a_brain_that_dies_or_hangs_in_mid_answer_never_means_dead_air(
     psutil.Process(pid).send_signal(getattr(signal, sent))
     told = await until(live, "health", part="brain", state="degraded")
     assert (told["serving"], bool(told["reason"])) == ("understudy", True)
-    await until(live, "health", part="brain", state="ok")
-    await house.ask("POST", "/api/control/skip")
-    assert (await until(live, "turn"))["cut"] == "skip"
+    assert (await until(live, "turn"))["spoken"]
     assert await brain_ok(house) != pid
     await house.ask("POST", "/api/operator", {"text": "¿sigues ahí?"})
     assert (await until(live, "cue"))["mode"] == "operator"
