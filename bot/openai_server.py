@@ -65,8 +65,7 @@ class OpenAIServer:
 
     def fault(self, name: str, *, state: State = "down", **values: object) -> ServerDown:
         """Return a failure in the room's words."""
-        url = re.sub("//[^/]*@", "//", self.url)  # a name and a password may stand in it
-        values = {"url": url, "model": self.model, **values}
+        values = {"url": without_password(self.url), "model": self.model, **values}
         return ServerDown(state, self._words(name, **values), self._words(f"{name}_repair", **values))
 
     def refusal(self, status: int, said: str) -> ServerDown:
@@ -105,6 +104,11 @@ class OpenAIServer:
         if health != self.health:
             self.health = health
             self._on_health(health)
+
+
+def without_password(url: str) -> str:
+    """Return an address fit to be shown, without a name and a password that may stand in it."""
+    return re.sub("//[^/]*@", "//", url)
 
 
 async def body_of(answer: aiohttp.ClientResponse, most_bytes: int) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.mind.demo.reader import Reader, told
+from bot.mind.demo.reader import Reader
 from bot.vocabulary import Cue, Heard
 
 
@@ -25,8 +25,5 @@ def test_her_name_says_nothing_whatever_it_is():
     assert {Reader(name).intent(f"{name} tell me a joke", "chat") for name in ("Aneeka", "Zorba")} == {"joke"}
 
 
-def test_nothing_is_read_out_of_silence_and_nobody_can_write_a_line_of_their_own():
-    reader = Reader("Aneeka")
-    assert reader.meant(Cue("idle", (Heard("1", "silence", "", 0.0),), 0.0)) == [""]
-    assert told('Chat, Ana: "hola"', ["greet"]) == 'Chat, Ana: "hola" (greet)'
-    assert told("one\ntwo", ["greet"]) == "one\ntwo"
+def test_nothing_is_read_out_of_silence():
+    assert Reader("Aneeka").meant(Cue("idle", (Heard("1", "silence", "", 0.0),), 0.0)) == [""]

@@ -26,6 +26,7 @@ from bot.voice.picker import VoicePicker
 from bot.voices import take_over
 from tests.browser import RESTORED, open_page, pages, reads
 from tests.conftest import House, until
+from tests.containers import wav
 from tests.model_hub import Hub
 
 SETTINGS: dict[str, Any] = {
@@ -224,4 +225,19 @@ async def test_a_voice_is_found_heard_and_used_in_the_studio(house: House, brows
     await reads(page, f"{row} [data-do=use]", "In use")
     await page.select_option("#voices-engine", "azure")
     await reads(page, "#voices-note", "azure")
+    assert problems == []
+
+
+@pages
+async def test_panic_ends_a_preview_too(house: House, browser: Browser) -> None:
+    problems: list[str] = []
+    page = await open_page(browser, house.aneeka.server.address(), problems, ready=RESTORED, locale="es-ES")
+    minute = wav(np.zeros(60 * 8000, np.int16), 8000)
+    await page.route("**/api/voices/preview", lambda route: route.fulfill(body=minute, content_type="audio/wav"))
+    await page.click("#voices-more summary")
+    button = "#voices-rows [data-voice=''] [data-do=hear]"
+    await page.click(button)
+    await reads(page, button, "Parar")
+    await house.ask("POST", "/api/control/panic")
+    await reads(page, button, "Oír")
     assert problems == []

@@ -18,7 +18,7 @@ from bot.studio import security, server
 from bot.studio.doorman import HEAD_S, MOST, Doorman
 from bot.studio.tokens import load_tokens
 from tests.browser import RESTORED, GoLive, becomes, go_live, pages, without_picture
-from tests.conftest import House
+from tests.conftest import House, until
 from tests.virtual_time import play
 from tests.web_attacks import raw
 from tests.web_attacks.hostile import ATTACKS, MARKUP, REBOUND, SANDBOXED, WITHIN, script
@@ -42,6 +42,14 @@ def portrait(house: House, data: Path) -> dict[str, Any]:
     return {"state": state, "files": files, "decided": decided, "heard": heard, "voice": a.voices.state()}
 
 
+def changes(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Return which parts differ, and how; empty where none does."""
+    flat_before, flat_now = ({**one, **one["state"], "state": None} for one in (before, now))
+    return ", ".join(
+        f"{key}: {flat_before[key]!r} -> {new!r}" for key, new in flat_now.items() if flat_before[key] != new
+    )
+
+
 def send(door: Door, data: bytes) -> bytes:
     """Return the answer; behind a WebSocket's handshake, all until she hangs up."""
     with Wire(door.port) as wire:
@@ -54,6 +62,9 @@ def send(door: Door, data: bytes) -> bytes:
 async def test_by_raw_sockets(go_live: GoLive, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     house = await go_live(with_voice=False, stt={"engine": "off"})
     assert await house.aneeka.guard.ready(), "its address is part of the state"
+    live = await house.live()
+    await until(live, "health", part="sound")
+    await live.close()
     data = tmp_path / "data"
     door = door_of(house, data)
     before = portrait(house, data)
@@ -70,9 +81,9 @@ async def test_by_raw_sockets(go_live: GoLive, tmp_path: Path, caplog: pytest.Lo
         keys = (key.encode() for key in (door.full, door.watch, door.deck))
         if status != 101 and any(key in answer and key not in sent for key in keys):
             wrong.append(f"{attack.name}: gave a key away")
-        if portrait(house, data) != before:
-            wrong.append(f"{attack.name}: changed something")
-            before = portrait(house, data)
+        if changed := changes(before, now := portrait(house, data)):
+            wrong.append(f"{attack.name}: changed {changed}")
+            before = now
         if status_of(await asyncio.to_thread(send, door, door.ask("GET /health"))) != 200:
             wrong.append(f"{attack.name}: the door does not answer any more")
     assert not wrong, "\n".join(wrong)
@@ -198,8 +209,8 @@ async def test_by_hostile_pages(
             except Exception as fault:
                 got = {"all": f"failed: {fault}"}
             wrong.extend(f"{name}: {attack}: {loot[:200]}" for attack, loot in got.items())
-            if portrait(house, data) != before:
-                wrong.append(f"{name}: something has changed")
+            if changed := changes(before, portrait(house, data)):
+                wrong.append(f"{name}: changed {changed}")
 
         async def from_elsewhere(name: str, host: str) -> None:
             page = await context.new_page()

@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 
+from bot.openai_server import without_password
 from bot.texts import text
 from bot.vocabulary import Cue, EngineDown, Health, Message, Prompt, PromptTooLong, State
 
@@ -54,6 +55,7 @@ class OpenAIBrain:
         between_tokens_s: float = BETWEEN_TOKENS_S,
     ) -> None:
         self._url = base_url.rstrip("/")
+        self._shown = without_password(self._url)
         self._model = model
         self._key = api_key
         self._on_health = on_health
@@ -131,7 +133,7 @@ class OpenAIBrain:
                         complete, due_s = True, time.monotonic() + LAST_BYTES_S
         except aiohttp.ClientError:
             if not complete:
-                raise self._down("server_broke_off" if response else "server_unreachable", url=self._url) from None
+                raise self._down("server_broke_off" if response else "server_unreachable", url=self._shown) from None
         except TimeoutError:
             if not complete:
                 raise self._down("server_slow", state="degraded", seconds=f"{limit_s:.1f}") from None
@@ -139,7 +141,7 @@ class OpenAIBrain:
             if response:
                 response.close()
         if not complete:
-            raise self._down("server_broke_off", url=self._url)
+            raise self._down("server_broke_off", url=self._shown)
         self._say("ok")
 
     async def _post(self, prompt: Prompt, max_tokens: int) -> aiohttp.ClientResponse:
@@ -176,11 +178,11 @@ class OpenAIBrain:
     async def _refusal(self, status: int, said: str) -> Exception:
         match status:
             case 401 | 403:
-                return self._down("server_refused", status=status, url=self._url)
+                return self._down("server_refused", status=status, url=self._shown)
             case 404 | 405 | 301 | 302 | 307 | 308:
                 if models := await self._models():
-                    return self._down("server_no_model", model=self._model, url=self._url, models=", ".join(models))
-                return self._down("server_no_route", status=status, url=self._url)
+                    return self._down("server_no_model", model=self._model, url=self._shown, models=", ".join(models))
+                return self._down("server_no_route", status=status, url=self._shown)
             case 413:
                 return PromptTooLong(self._public(said))
             case 429 | 503:

@@ -37,6 +37,7 @@ KNOWN_EXAM = Path(__file__).with_name("demo_exam.jsonl")
 HER_NAME = "Aneeka"
 NEAR = 0.8
 LONGEST = 400
+TAG = re.compile(r"\[(\w+)\] ")
 DEFLECTING = frozenset(("unknown", "screen"))
 
 
@@ -98,9 +99,9 @@ async def answers(rows: list[dict[str, Any]], model: Path) -> Iterator[Answered]
 def examine(answered: Answered, marks: Marks) -> bool:
     """Mark one answer; return whether it fits."""
     row, language = answered.row, answered.row["language"]
-    tag = re.match(r"\[(\w+)\] ", answered.text)
-    said = answered.text[tag.end() :] if tag else answered.text
-    marks.note("tag", bool(tag) and tag[1] in EXPRESSIONS)
+    tags = TAG.findall(answered.text)
+    said = TAG.sub("", answered.text)
+    marks.note("tag", bool(TAG.match(answered.text)) and EXPRESSIONS.issuperset(tags))
     marks.note("length", 0 < len(said.strip()) <= LONGEST)
     users = [clean_name(one["user"]) for one in row["heard"] if one["user"]]
     if users and row["mode"] != "operator":

@@ -22,15 +22,34 @@ MIN_P = 0.3
 """A small model's unlikely words are mostly wrong: letters of a name, above all."""
 
 
-def shortened(prompt: Prompt, persona: str, meant: list[str]) -> Prompt:
-    """Return what it reads of a prompt: the short persona, and each line heard with what is ``meant`` by it.
+MOST_NAMED = 3
+"""Viewers whom she calls by name in one answer."""
+CROWD = "many_crowd"
+"""What is asked for behind an answer that could not name everybody."""
 
-    Of the instruction it needs only the idea with which to break a silence.
+
+def requests(prompt: Prompt, persona: str, meant: list[str]) -> list[Prompt]:
+    """Return what it reads of a prompt: the short persona, and what was heard with what is ``meant`` by it.
+
+    Several viewers are answered one by one, those whom it understood first, and those left over together. Of the
+    instruction it needs only the idea with which to break a silence.
     """
     heard, _, instruction = prompt.messages[-1].content.partition(PARAGRAPH)
-    asked = instruction if prompt.cue.mode == "idle" else told(heard, meant)
-    messages = (Message("system", persona), Message("user", asked))
-    return replace(prompt, messages=messages, temperature=min(prompt.temperature, TEMPERATURE))
+    cue = prompt.cue
+    if cue.mode == "idle":
+        parts = [(instruction, cue)]
+    elif cue.mode == "chat_many" and len(lines := heard.split("\n")) == len(meant):
+        understood = sorted(zip(lines, meant, cue.heard, strict=True), key=lambda one: one[1] == "unknown")
+        parts = [(told(line, what, brief=True), replace(cue, heard=(who,))) for line, what, who in understood]
+        if len(parts) > MOST_NAMED:
+            parts[MOST_NAMED:] = [(told("", CROWD), replace(cue, heard=()))]
+    else:
+        parts = [(told(heard, meant[0]), cue)]
+    cooler = min(prompt.temperature, TEMPERATURE)
+    return [
+        replace(prompt, messages=(Message("system", persona), Message("user", asked)), cue=about, temperature=cooler)
+        for asked, about in parts
+    ]
 
 
 class DemoBrain(LlamaBrain):
@@ -60,9 +79,12 @@ class DemoBrain(LlamaBrain):
 
     async def think(self, prompt: Prompt) -> AsyncGenerator[str, None]:
         """Stream the answer. Raises ``EngineDown`` or ``PromptTooLong``."""
-        async with aclosing(super().think(shortened(prompt, self._persona, self._reader.meant(prompt.cue)))) as pieces:
-            async for piece in pieces:
-                yield piece
+        for number, part in enumerate(requests(prompt, self._persona, self._reader.meant(prompt.cue))):
+            if number:
+                yield " "
+            async with aclosing(super().think(part)) as pieces:
+                async for piece in pieces:
+                    yield piece
         self.prompt_tokens = 0  # it reads no history, so its prompts say nothing of how long that has become
 
     def _spelt(self, prompt: Prompt) -> list[str]:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from bot.mind.demo import people
-from bot.mind.demo.brain import shortened
+from bot.mind.demo.brain import CROWD, MOST_NAMED, requests
 from bot.mind.demo.grammar import Grammar, Intent, fill, read
 from bot.mind.demo.reader import EVENT_NAMES, READ_MODES
 from bot.mind.memory import Memory
@@ -27,9 +27,9 @@ OTHER_NAMES, OWN_NAME_SHARE = 60, 340
 """Of 400 lessons she has her own name in 340, and in 60 one that somebody else may have given her."""
 OTHER_LANGUAGE: dict[Language, Language] = {"es": "en", "en": "es"}
 
-MOST_NAMED = 3
-"""Viewers whom she calls by name in one answer."""
-_MODE_WEIGHTS = {"chat": 0.38, "many": 0.27, "operator": 0.20, "event": 0.11, "idle": 0.04}
+CROWD_SHARE = 0.06
+"""Of lessons in short answers, those that speak to all who could not be named."""
+_MODE_WEIGHTS = {"chat": 0.36, "many": 0.23, "operator": 0.24, "event": 0.12, "idle": 0.05}
 _OPEN_WEIGHTS = {"unknown": 12.0, "statement": 5.0, "screen": 2.5, "request": 2.0, "dilemma": 1.5}
 """Intents that people fill with anything need many more examples than the others."""
 _NO_GREETING = (
@@ -53,7 +53,7 @@ _IDLE = (
 
 
 ANSWERS = 4
-"""Answers to each prompt: reading it costs most of a lesson, so several are learnt at once."""
+"""Answers to each prompt, at most: what it reads is the same, so several are learnt at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,9 @@ class School:
         """Yield lesson after lesson."""
         while True:
             language, bot, scene = self._scene()
-            meant = [*scene.intents] if scene.cue.mode != "idle" else [""]
-            persona, asked = shortened(self._prompt(language, bot, scene), _persona(language, bot), meant).messages
-            messages = [{"role": one.role, "content": one.content} for one in (persona, asked)]
-            yield Lesson(messages, [scene.answer() for _ in range(ANSWERS)])
+            asked = requests(self._prompt(language, bot, scene), _persona(language, bot), [*scene.intents])[-1]
+            messages = [{"role": one.role, "content": one.content} for one in asked.messages]
+            yield Lesson(messages, list(dict.fromkeys(scene.answer() for _ in range(ANSWERS))))
 
     def lines(self) -> Iterator[Line]:
         """Yield line after line of what is heard, with what is meant."""
@@ -155,26 +154,22 @@ class School:
         return _Scene(Cue("chat_one", (self._line(grammar, intent, user, bot, first),), 0.0), answer, (intent.name,))
 
     def _many(self, grammar: Grammar, bot: str) -> _Scene:
+        """Return one of several viewers, to be answered in a clause, or more of them than can be named."""
         chance = self._chance
-        count = chance.choice([2, 2, 3, 3, 4, 5])
-        intents = [self._pick(grammar.serving("many"), ("many_close", "many_crowd", "welcome")) for _ in range(count)]
+        crowd = chance.random() < CROWD_SHARE
+        intents = [
+            self._pick(grammar.serving("many"), (CROWD, "welcome")) for _ in range(MOST_NAMED + 1 if crowd else 1)
+        ]
         users = [self._name() for _ in intents]
         heard = tuple(
             self._line(grammar, intent, user, bot, chance.random() < 0.05)
             for intent, user in zip(intents, users, strict=True)
         )
-        named = min(count, MOST_NAMED)
-        ending = grammar.intents["many_crowd" if count > named else "many_close"]
-        sad = "comfort" in {intent.name for intent in intents[:named]}
+        answered = grammar.intents[CROWD] if crowd else intents[0]
 
         def answer() -> str:
-            clauses = [
-                fill(chance.choice(intent.clauses), user, bot)
-                for intent, user in zip(intents[:named], users[:named], strict=True)
-            ]
-            if chance.random() < 0.4:
-                clauses.append(fill(chance.choice(ending.clauses), "", bot))
-            return f"[{'neutral' if sad else chance.choice(('excited', 'happy'))}] {' '.join(clauses)}"
+            expression = "happy" if crowd else chance.choice(answered.said).expression
+            return f"[{expression}] {fill(chance.choice(answered.clauses), '' if crowd else users[0], bot)}"
 
         return _Scene(Cue("chat_many", heard, 0.0), answer, tuple(intent.name for intent in intents))
 

@@ -63,15 +63,13 @@ def _folded(text: str) -> str:
     return re.sub(r"(.)\1{2,}", r"\1\1", re.sub(r"\d+", "0", plain))
 
 
-def told(lines: str, meant: list[str]) -> str:
-    """Return the lines of what was heard, each with what is meant by it, as the small model reads them."""
-    rows = lines.split("\n")
-    if len(rows) != len(meant):
-        return lines
-    return "\n".join(f"{row} ({_word(each)})" if each else row for row, each in zip(rows, meant, strict=True))
+def told(heard: str, meant: str, *, brief: bool = False) -> str:
+    """Return what was heard with what is meant by it, as the small model reads it. ``brief``: it shall be short."""
+    return f"{heard} ({hint(meant)}{', brief' if brief else ''})".lstrip()
 
 
-def _word(intent: str) -> str:
+def hint(intent: str) -> str:
+    """Return an intent as one word: the small model has a token for each."""
     return intent.removeprefix("op_").replace("_", "")
 
 

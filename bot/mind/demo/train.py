@@ -10,7 +10,7 @@ import argparse
 import math
 import tempfile
 import time
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -24,13 +24,17 @@ from bot.mind.demo.batches import IGNORED, lessons
 from bot.mind.demo.brain import MODEL
 from bot.mind.demo.copying import Circuit
 from bot.mind.demo.drills import drills
+from bot.mind.demo.grammar import read
 from bot.mind.demo.lessons import School
 from bot.mind.demo.model import Llama, Shape, write_gguf
+from bot.mind.demo.reader import told
 from bot.mind.demo.tokenizer import Vocabulary, learn
 
 SEED = 20
-VOCABULARY = 2048
+VOCABULARY = 2304
 VOCABULARY_LESSONS = 12_000
+HINTED = 2_000
+"""How often each hint is shown beside the lessons, so that it becomes one token: cut in several, it is not heeded."""
 STEPS = 6500
 RATE, VECTOR_RATE = 0.008, 5e-3
 """Of matrices, and of embeddings and the rest."""
@@ -66,8 +70,10 @@ def main() -> None:
 
 
 def _vocabulary() -> Vocabulary:
-    source = islice(School(SEED).lessons(), VOCABULARY_LESSONS)
-    return learn((text for each in source for text in (each.messages[-1]["content"], *each.answers)), VOCABULARY)
+    lessons = islice(School(SEED).lessons(), VOCABULARY_LESSONS)
+    texts = (text for each in lessons for text in (each.messages[-1]["content"], *each.answers))
+    hints = (told("", intent, brief=True) for intent in read("es").intents)
+    return learn(chain(texts, (each for each in hints for _ in range(HINTED))), VOCABULARY)
 
 
 def _train(model: Llama, circuit: Circuit, tokens: ChatTokens, steps: int) -> None:

@@ -135,6 +135,7 @@ async function showHer() {
     const onState = (snapshot) => {
       sound.showView(snapshot);
       controls.silenced(snapshot.silenced);
+      voices.silenced(snapshot.silenced);
     };
     const stage = mountStage(byId("stage"), { kind: "studio", token: "", captions: true, onState });
     [sound, controls].forEach((panel) => panel.attach(stage));

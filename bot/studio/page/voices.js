@@ -168,5 +168,10 @@ export function mountVoices() {
   find.addEventListener("input", drawRows);
   everywhere.addEventListener("change", drawRows);
   onLanguage(() => state && draw());
-  return { restore, update: ({ type, ...now }) => state && update(now) };
+  return {
+    restore,
+    update: ({ type, ...now }) => state && update(now),
+    /** Panic is for a preview too: it may sound into the stream. */
+    silenced: (now) => now && heard && quiet(),
+  };
 }
