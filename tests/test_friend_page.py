@@ -77,16 +77,21 @@ async def open_friend(house: House, browser: Browser, problems: list[str], **con
     )
 
 
+async def long_answer(prompt: Any) -> AsyncIterator[str]:
+    yield "[happy] " + "Había una vez una historia muy larga que no se acababa nunca. " * 8
+
+
+async def house_that_hears(go_live: GoLive, transcriber: str, microphone_file: Path) -> House:
+    before, after = np.zeros(RATE_HZ // 2, np.int16), np.zeros(60 * RATE_HZ, np.int16)
+    microphone_file.write_bytes(wav(np.concatenate((before, spoken(QUESTION), after)), RATE_HZ))
+    return await go_live(stt={"engine": "openai", "openai": {"base_url": transcriber, "api_key": KEY}})
+
+
 async def test_a_spoken_question_is_answered_aloud_the_history_stays_and_a_press_interrupts(
     go_live: GoLive, browser: Browser, microphone_file: Path, transcriber: str
 ) -> None:
-    async def long_answer(prompt: Any) -> AsyncIterator[str]:
-        yield "[happy] " + "Había una vez una historia muy larga que no se acababa nunca. " * 8
-
-    before, after = np.zeros(RATE_HZ // 2, np.int16), np.zeros(60 * RATE_HZ, np.int16)
-    microphone_file.write_bytes(wav(np.concatenate((before, spoken(QUESTION), after)), RATE_HZ))
     problems: list[str] = []
-    house = await go_live(stt={"engine": "openai", "openai": {"base_url": transcriber, "api_key": KEY}})
+    house = await house_that_hears(go_live, transcriber, microphone_file)
     page = await open_friend(house, browser, problems, permissions=["microphone"])
     assert "token" not in page.url
     assert page.url.endswith("/friend")
@@ -119,6 +124,24 @@ async def test_a_spoken_question_is_answered_aloud_the_history_stays_and_a_press
     assert "silencio" in await page.inner_text("#friend-status")
     await page.click("#languages button:has-text('English')")
     assert "silent until" in await page.inner_text("#friend-status")
+
+
+async def test_a_panic_of_which_the_program_knows_nothing_cuts_the_private_answer_off(
+    go_live: GoLive, browser: Browser, microphone_file: Path, transcriber: str
+) -> None:
+    problems: list[str] = []
+    house = await house_that_hears(go_live, transcriber, microphone_file)
+    house.aneeka.engines.brain.think = long_answer
+    house.aneeka.guard.on_panic = lambda: None
+    page = await open_friend(house, browser, problems, permissions=["microphone"])
+    await page.click("#friend-press")
+    await becomes(page, turn("speaking"), 30)
+    async with house.client.post(house.aneeka.server.panic_address(), headers=house.headers) as answer:
+        assert answer.status == 200
+    await becomes(page, turn("idle"))
+    assert "silencio" in await page.inner_text("#friend-status")
+    assert house.aneeka.director.paused is False, "the program knows nothing"
+    assert problems == []
 
 
 async def test_strangers_find_the_door_closed_and_without_permission_it_says_what_to_do(
