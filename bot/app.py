@@ -21,6 +21,7 @@ from avatar.lipsync import MouthTrack
 from avatar.performer import Performer
 from bot.bodies import build_bodies, own_layers
 from bot.chat.event_policy import EventPolicy
+from bot.chat_choice import ChatRules
 from bot.config.settings import Settings
 from bot.desk import Desk
 from bot.director import Director, DirectorRules
@@ -28,7 +29,7 @@ from bot.engines import PROMPTS, build_engines
 from bot.friend import Friend
 from bot.guard import Guard
 from bot.hand import Hand
-from bot.inbox import ChatRules, Inbox
+from bot.inbox import Inbox
 from bot.intake import Intake
 from bot.listening import Listening
 from bot.mind.memory import Memory

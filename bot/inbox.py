@@ -6,58 +6,32 @@ No clock inside: every method takes ``now`` in seconds of one monotonic clock.
 from __future__ import annotations
 
 import math
-import random
-import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bot.chat_choice import FRESHNESS_PER_S, ChatChoice, ChatRules
 from bot.event_lane import EventLane, EventRule
-from bot.likeness import Repeats, plain, remember
+from bot.likeness import plain, remember
 from bot.vocabulary import Heard, Person
 from bot.withdrawal import Unwanted, Withdrawal
 
 Dropped = Callable[[str, str], None]
 """Called with the id of a dropped message and the reason."""
 
-KNOWN_BOTS = frozenset(
-    "nightbot streamelements streamlabs moobot fossabot wizebot stayhydratedbot sery_bot soundalerts botrixoficial "
-    "botrix kofistreambot coebot deepbot phantombot streamlootsbot pokemoncommunitygame commanderroot".split()
-)
 RATE_WINDOW_S = 20.0
 OPERATOR_WAITING = 16
 OPERATOR_PATIENCE = 3
 """The operator's words wait so many times as long as chat."""
 REMEMBERED_IDS = 20_000
 REMEMBERED_PEOPLE = 5_000
-FRESHNESS_PER_S = 0.1
-"""How many points a message loses for each second that it waits."""
-
-QUESTION_STARTS = frozenset(
-    "que quien como cuando donde cual cuanto cuantos cuantas por what who how when where which why whose "
-    "do does did are is can could would will should".split()
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRules:
-    """How chat is chosen; the ``chat`` section of the config says what each means."""
-
-    names: tuple[str, ...] = ("Aneeka",)
-    max_age_s: float = 60.0
-    viewer_cooldown_s: float = 5.0
-    busy_per_min: float = 30.0
-    max_waiting: int = 200
-    reply_chance: float = 1.0
-    repeat_window_s: float = 30.0
-    ignored_users: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
 class _Waiting:
     heard: Heard
     points: float
-    """Score at a fixed reference time, so that order never changes while messages wait."""
+    """See ``ChatChoice.points``."""
     cooled: bool = True
     """Whether it could have been answered at some moment (else its end is the cooldown's fault)."""
 
@@ -86,9 +60,7 @@ class Inbox:
         """``events``: how each kind of channel event waits, by its name."""
         self.rules = rules
         self._on_drop = on_drop
-        self._random = random.Random(seed)
-        self._names = tuple(plain(name) for name in rules.names)
-        self._ignored = frozenset(plain(user) for user in rules.ignored_users)
+        self._choice = ChatChoice(rules, seed)
         self._operator: deque[Heard] = deque()
         self._events = EventLane(events or {}, self._drop)
         self._looked_at = 0.0
@@ -96,7 +68,6 @@ class Inbox:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self.unwanted = Unwanted()
         self._people: OrderedDict[str, _Known] = OrderedDict()
-        self._repeats = Repeats(rules.repeat_window_s)
         self._arrivals: deque[float] = deque()
         self.received = 0
         self.duplicates = 0
@@ -139,9 +110,7 @@ class Inbox:
         while self._arrivals and self._arrivals[0] < now - RATE_WINDOW_S:
             self._arrivals.popleft()
         folded = plain(heard.text)
-        reason = blocked or self._unfit(heard, folded, now)
-        if reason is None and not self._worth(heard, folded):
-            reason = "chance"
+        reason = blocked or self._choice.unfit(heard, folded, now, busy=self.busy(now))
         if reason is not None:
             self._drop(heard, reason)
             return reason
@@ -150,53 +119,14 @@ class Inbox:
         return self._wait(heard, folded, known, now)
 
     def _wait(self, heard: Heard, folded: str, known: _Known, now: float) -> str | None:
-        self._chat[heard.id] = _Waiting(heard, self._points(heard, folded, known), cooled=known.cool_until <= now)
+        points = self._choice.points(heard, folded, known.unanswered)
+        self._chat[heard.id] = _Waiting(heard, points, cooled=known.cool_until <= now)
         if len(self._chat) > self.rules.max_waiting:
             worst = min(self._chat.values(), key=lambda w: w.points).heard
             del self._chat[worst.id]
             self._drop(worst, "crowded_out")
             return "crowded_out" if worst.id == heard.id else None
         return None
-
-    def _unfit(self, heard: Heard, folded: str, now: float) -> str | None:
-        person = heard.person
-        name = plain(person.name) if person else ""
-        if person and ("bot" in person.roles or person.name.casefold() in KNOWN_BOTS):
-            return "bot"
-        if name and name in self._names:
-            return "herself"
-        if name in self._ignored or (person and plain(person.id) in self._ignored):
-            return "ignored"
-        if heard.text.lstrip().startswith("!"):
-            return "command"
-        if not folded:
-            return "empty"
-        who = person.id if person else ""
-        return "repeated" if self._repeats.heard_again(folded, who, now, self.busy(now)) else None
-
-    def _worth(self, heard: Heard, folded: str) -> bool:
-        if self.rules.reply_chance >= 1 or self.addressed(folded) or _asks(heard.text, folded):
-            return True
-        first = heard.person is not None and "first_timer" in heard.person.roles
-        return first or self._random.random() < self.rules.reply_chance
-
-    def _points(self, heard: Heard, folded: str, known: _Known) -> float:
-        roles = heard.person.roles if heard.person else frozenset()
-        words = len(folded.split())
-        return (
-            6.0 * self.addressed(folded)
-            + 2.0 * _asks(heard.text, folded)
-            + 3.0 * ("first_timer" in roles)
-            + 2.0 * bool(roles & {"broadcaster", "moderator"})
-            + 1.0 * bool(roles & {"vip", "subscriber"})
-            + 0.5 * min(known.unanswered, 6)
-            + 0.1 * min(words, 10)
-            + FRESHNESS_PER_S * heard.at_s
-        )
-
-    def addressed(self, folded: str) -> bool:
-        """Whether a folded text (see ``plain``) names her."""
-        return any(re.search(rf"\b{re.escape(name)}\b", folded) for name in self._names if name)
 
     # ------------------------------------------------------------------ state
 
@@ -364,7 +294,3 @@ class Inbox:
         known.name = person.name if person else ""
         remember(self._people, key, known, REMEMBERED_PEOPLE)
         return known
-
-
-def _asks(text: str, folded: str) -> bool:
-    return "?" in text or folded.split(" ", 1)[0] in QUESTION_STARTS

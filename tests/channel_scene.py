@@ -15,8 +15,9 @@ from bot.chat.channel import Channel
 from bot.chat.event_policy import EventPolicy
 from bot.chat.events import ChannelEvents
 from bot.chat.twitch_words import Notification, TwitchUser
+from bot.chat_choice import ChatRules
 from bot.director import Director, DirectorRules
-from bot.inbox import ChatRules, Inbox
+from bot.inbox import Inbox
 from bot.safety.gate import Gate
 from bot.vocabulary import Heard, Language, Mode, Spoken
 from tests.local_twitch import LocalTwitch

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from bot.chat_choice import ChatRules
 from bot.director import Director, DirectorRules
-from bot.inbox import ChatRules, Inbox
+from bot.inbox import Inbox
 from bot.vocabulary import Cue, Heard, Kind, Person, Spoken
 
 

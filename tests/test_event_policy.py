@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.event_policy import FIGURES, TABLE, EventPolicy, Happening
+from bot.chat_choice import ChatRules
 from bot.config.channel import Events
 from bot.event_lane import WAITING, EventLane, EventRule
-from bot.inbox import ChatRules, Inbox
+from bot.inbox import Inbox
 from bot.mind.templates import PromptError
 from bot.texts import use
 from bot.vocabulary import EXPRESSIONS, Heard, Language, Person

@@ -2,9 +2,10 @@
 
 import pytest
 
+from bot.chat_choice import ChatRules
 from bot.director import Director, DirectorRules
 from bot.event_lane import EventRule
-from bot.inbox import ChatRules, Inbox
+from bot.inbox import Inbox
 from bot.vocabulary import Heard, Person
 from tests.conftest import until
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import inbox
-from bot.inbox import ChatRules, Inbox
+from bot.chat_choice import ChatRules
+from bot.inbox import Inbox
 from bot.vocabulary import Heard, Person, Role
 
 

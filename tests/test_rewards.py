@@ -18,10 +18,11 @@ from bot.chat.login import BOT_SCOPES, CHANNEL_SCOPES
 from bot.chat.reward_offers import Offer, offers
 from bot.chat.rewards import LOGIN_S, YOUNG_S, Rewards
 from bot.chat.twitch_words import Helix, LoginLost, TwitchBusy, TwitchRefused
+from bot.chat_choice import ChatRules
 from bot.config.channel import Rewards as Chosen
 from bot.director import Director, DirectorRules
 from bot.event_lane import EventRule
-from bot.inbox import ChatRules, Inbox
+from bot.inbox import Inbox
 from bot.texts import text
 from bot.vocabulary import Heard, Person
 from tests.fake_helix import FakeHelix

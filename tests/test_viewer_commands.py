@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from bot import texts
 from bot.chat.moods import mood_in
 from bot.chat.viewer_commands import Taken, Verb, ViewerCommands
+from bot.chat_choice import ChatRules
 from bot.config import ConfigErrors, Settings, load
-from bot.inbox import ChatRules, Inbox
+from bot.inbox import Inbox
 from bot.vocabulary import EXPRESSIONS, Heard, Person, Role
 
 WORDS: dict[Verb, str] = {

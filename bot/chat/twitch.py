@@ -27,8 +27,8 @@ from bot.chat.token_store import TokenStore
 from bot.chat.twitch_listening import Listening
 from bot.chat.twitch_words import LoginLost, TwitchBusy, TwitchRefused
 from bot.chat.viewer_commands import ViewerCommands
+from bot.chat_choice import KNOWN_BOTS
 from bot.config.settings import Settings
-from bot.inbox import KNOWN_BOTS
 from bot.texts import text
 from bot.vocabulary import Cue, Health, Heard, Person, Spoken, Tell
 
