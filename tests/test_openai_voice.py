@@ -147,7 +147,7 @@ async def test_stopping_closes_the_connection(server: tuple[Speech, str], connec
     await anext(sounds)
     await sounds.aclose()
     async with asyncio.timeout(5):
-        await server[0].left.wait()
+        assert await server[0].left.wait()
 
 
 async def test_what_has_no_words_is_not_sent(server: tuple[Speech, str], connect: Connect) -> None:

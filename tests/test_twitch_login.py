@@ -249,6 +249,7 @@ async def test_a_refresh_token_alone_is_enough_in_the_settings(folder: Path) -> 
     async with stay(folder) as there:
         _, refresh = there.twitch.grant(there.aneeka, BOT_SCOPES)
         await (await there.live(refresh_token=refresh)).send("hola")
+        assert there.lights["twitch_bot"].state == "ok"
 
 
 @in_virtual_time

@@ -140,6 +140,7 @@ async def test_a_permission_taken_back_while_she_shows_nothing_is_noticed_too(tm
         await asyncio.sleep(5)
         stage.studio.revoke()
         await stage.until(lambda: stage.says("revoked_asked"), BACK_S)
+        assert stage.studio.popup
 
 
 @in_virtual_time
@@ -218,6 +219,7 @@ async def test_the_api_switched_off_and_on(tmp_path: Path) -> None:
             await asyncio.sleep(off_s)
             stage.studio.switch_api(True)
             await stage.moves()
+            assert stage.body.health.state == "ok"
             await stage.until(lambda: stage.body.health.state == "ok", 1)
         stage.studio.switch_api(False)
         telling.cancel()
@@ -344,6 +346,7 @@ async def test_a_fault_of_her_own_is_said_and_does_not_end_her(tmp_path: Path) -
         await stage.until(lambda: stage.says("failed", error="KeyError"), 2)
         stage.studio.do_input_parameter_list = whole  # type: ignore[method-assign]
         await stage.moves()
+        assert stage.body.health.state == "ok"
 
 
 @in_virtual_time
@@ -354,6 +357,7 @@ async def test_a_broadcast_tells_of_another_port(tmp_path: Path) -> None:
         stage.studio.switch_api(True)
         stage.body.sightings.heard(stage.studio.broadcast(), "127.0.0.1")
         await stage.moves()
+        assert stage.body.health.state == "ok"
 
 
 # ---------------------------------------------------------------------- over real sockets
