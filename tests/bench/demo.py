@@ -101,7 +101,7 @@ def examine(answered: Answered, marks: Marks) -> bool:
     row, language = answered.row, answered.row["language"]
     tags = TAG.findall(answered.text)
     said = TAG.sub("", answered.text)
-    marks.note("tag", bool(TAG.match(answered.text)) and EXPRESSIONS.issuperset(tags))
+    marks.note("tag", bool(TAG.match(answered.text)) and set(tags) <= set(EXPRESSIONS))
     marks.note("length", 0 < len(said.strip()) <= LONGEST)
     users = [clean_name(one["user"]) for one in row["heard"] if one["user"]]
     if users and row["mode"] != "operator":
