@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.mind.demo.reader import Reader
+from bot.mind.demo.reader import Meant, Reader
 from bot.vocabulary import Cue, Heard
 
 
@@ -18,12 +18,12 @@ from bot.vocabulary import Cue, Heard
     ],
 )
 def test_the_reader_names_what_is_meant(text, mode, meant):
-    assert Reader("Aneeka").intent(text, mode) == meant
+    assert Reader("Aneeka").read(text, mode).intent == meant
 
 
 def test_her_name_says_nothing_whatever_it_is():
-    assert {Reader(name).intent(f"{name} tell me a joke", "chat") for name in ("Aneeka", "Zorba")} == {"joke"}
+    assert {Reader(name).read(f"{name} tell me a joke", "chat").intent for name in ("Aneeka", "Zorba")} == {"joke"}
 
 
 def test_nothing_is_read_out_of_silence():
-    assert Reader("Aneeka").meant(Cue("idle", (Heard("1", "silence", "", 0.0),), 0.0)) == [""]
+    assert Reader("Aneeka").meant(Cue("idle", (Heard("1", "silence", "", 0.0),), 0.0)) == [Meant("", 1.0)]

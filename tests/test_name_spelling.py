@@ -10,9 +10,12 @@ WITHIN = np.arange(30) >= 10
 """Tokens below 10 begin something new."""
 
 
-def offered(written: list[int], names: list[list[int]]) -> set[int]:
+TAG_END = 3
+
+
+def offered(written: list[int], names: list[list[int]], leads_behind: int | None = None) -> set[int]:
     ids = np.array([7, *ANA[:2], *written], np.intc)
-    spelling = NameSpelling(names, 3, WITHIN)
+    spelling = NameSpelling(names, 3, WITHIN, leads_behind)
     return set(np.flatnonzero(np.isfinite(spelling(ids, np.zeros(30, np.single)))).tolist())
 
 
@@ -39,3 +42,23 @@ def test_a_name_that_goes_on_as_another_may():
 
 def test_a_name_of_one_token_holds_nothing_back():
     assert offered([13], [[13]]) == set(range(30))
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ([1, 2], set(range(30))),
+        ([1, 2, TAG_END], {10}),
+        ([1, 2, TAG_END, 10], {11}),
+        ([1, 2, TAG_END, *ANA], set(range(10))),
+        ([1, 2, TAG_END, *ANA, 5], set(range(30))),
+        ([1, 2, TAG_END, *ANA, TAG_END], set(range(30))),
+    ],
+)
+def test_a_name_that_leads_stands_right_behind_the_tag(written, wanted):
+    assert offered(written, [ANA], TAG_END) == wanted
+
+
+def test_also_a_leading_name_of_one_token():
+    assert offered([TAG_END], [[13]], TAG_END) == {13}
+    assert offered([TAG_END, 13], [[13]], TAG_END) == set(range(10))

@@ -82,16 +82,16 @@ class LlamaBrain:
         """Stream the answer. Raises ``EngineDown`` or ``PromptTooLong``. An unfinished ``warm`` makes way."""
         if self._warming:
             self._warming.cancel()
-        names = self._spelt(prompt)
-        items = self._ask("think", prompt, max_tokens=prompt.max_tokens, temperature=prompt.temperature, names=names)
+        limits = {"max_tokens": prompt.max_tokens, "temperature": prompt.temperature}
+        items = self._ask("think", prompt, **limits, **self._spelling(prompt))
         async with aclosing(items):
             async for item in items:
                 if piece := item.get("text"):
                     yield piece
 
-    def _spelt(self, prompt: Prompt) -> list[str]:
-        """Return the names to whose spelling this model must be held: a big one needs no help."""
-        return []
+    def _spelling(self, prompt: Prompt) -> dict[str, Any]:
+        """Return the ``names`` to whose spelling this model must be held: a big one needs no help."""
+        return {}
 
     async def warm(self, prompt: Prompt) -> None:
         """Read the prompt ahead; ends early, without an error, when an answer is wanted meanwhile."""

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ BATCH = 256
 """Tokens evaluated at once; where a running batch cannot be aborted (CUDA), cancelling waits for one of these."""
 
 TOP_K, TOP_P = 40, 0.95
+TAG_END = "]"
 ABORTED = "llama_decode returned 2"
 ERROR_LEVEL = 4
 """``GGML_LOG_LEVEL_ERROR`` in ggml.h."""
@@ -59,7 +60,8 @@ class LlamaEngine:
         self._context = min(self._llm.n_ctx(), self._trained_context())
 
     def run(self, request: dict[str, Any], payload: bytes) -> Items:
-        """``think`` streams ``{"text"}`` items, ``warm`` only reads ahead; ``names``: see ``bot.mind.name_spelling``.
+        """``think`` streams ``{"text"}`` items, ``warm`` only reads ahead; ``names``: see ``bot.mind.name_spelling``;
+        with ``name_leads`` the first of them stands right behind the answer's tag.
 
         With ``wipe``, nothing of what was read before stays but the beginning that this prompt shares. The first text
         and the last item carry ``prompt_tokens`` and ``reused``, how many of them were already known.
@@ -97,7 +99,7 @@ class LlamaEngine:
             top_p=TOP_P,
             min_p=self._min_p,
             temp=request["temperature"],
-            logits_processor=self._spelling(request.get("names", ()), len(ids)),
+            logits_processor=self._spelling(request, len(ids)),
         )
         news: dict[str, int] = facts
         with contextlib.closing(tokens):
@@ -112,13 +114,14 @@ class LlamaEngine:
         if rest := decoder.decode(b"", final=True):
             yield {"text": rest}, b""
 
-    def _spelling(self, names: Sequence[str], prompt_tokens: int) -> Any:
-        if not names:
+    def _spelling(self, request: dict[str, Any], prompt_tokens: int) -> Any:
+        if not (names := request.get("names")):
             return None
         from llama_cpp import LogitsProcessorList
 
         spelt = [self._tokens.content(f" {name}") for name in names]
-        return LogitsProcessorList([NameSpelling(spelt, prompt_tokens, self._within_words)])
+        behind = self._tokens.content(TAG_END)[0] if request.get("name_leads") else None
+        return LogitsProcessorList([NameSpelling(spelt, prompt_tokens, self._within_words, behind)])
 
     @cached_property
     def _within_words(self) -> npt.NDArray[np.bool_]:

@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from bot.mind.demo.reader import WEIGHTS, Reader, told
+from bot.mind.demo.reader import WEIGHTS, Meant, Reader, told
 from bot.mind.llama import LlamaBrain
 from bot.mind.prompts import names
 from bot.vocabulary import Health, Message, Prompt
@@ -22,16 +23,18 @@ MIN_P = 0.3
 """A small model's unlikely words are mostly wrong: letters of a name, above all."""
 
 
-MOST_NAMED = 3
+LEAST_NAMED, MOST_NAMED = 2, 3
 """Viewers whom she calls by name in one answer."""
+UNDERSTOOD = 0.9
+"""How sure it must be of what a viewer means to name more than the fewest."""
 CROWD = "many_crowd"
 """What is asked for behind an answer that could not name everybody."""
 
 
-def requests(prompt: Prompt, persona: str, meant: list[str]) -> list[Prompt]:
+def requests(prompt: Prompt, persona: str, meant: list[Meant]) -> list[Prompt]:
     """Return what it reads of a prompt: the short persona, and what was heard with what is ``meant`` by it.
 
-    Several viewers are answered one by one, those whom it understood first, and those left over together. Of the
+    Several viewers are answered one by one, whom it understood best first, and those left over together. Of the
     instruction it needs only the idea with which to break a silence.
     """
     heard, _, instruction = prompt.messages[-1].content.partition(PARAGRAPH)
@@ -39,12 +42,16 @@ def requests(prompt: Prompt, persona: str, meant: list[str]) -> list[Prompt]:
     if cue.mode == "idle":
         parts = [(instruction, cue)]
     elif cue.mode == "chat_many" and len(lines := heard.split("\n")) == len(meant):
-        understood = sorted(zip(lines, meant, cue.heard, strict=True), key=lambda one: one[1] == "unknown")
-        parts = [(told(line, what, brief=True), replace(cue, heard=(who,))) for line, what, who in understood]
-        if len(parts) > MOST_NAMED:
-            parts[MOST_NAMED:] = [(told("", CROWD), replace(cue, heard=()))]
+        ranked = sorted(zip(lines, meant, cue.heard, strict=True), key=lambda one: -one[1].sure)
+        named = sum(each.sure >= UNDERSTOOD for _, each, _ in ranked)
+        named = max(LEAST_NAMED, min(MOST_NAMED, named))
+        parts = [
+            (told(line, each.intent, brief=True), replace(cue, heard=(who,))) for line, each, who in ranked[:named]
+        ]
+        if len(ranked) > named:
+            parts.append((told("", CROWD), replace(cue, heard=())))
     else:
-        parts = [(told(heard, meant[0]), cue)]
+        parts = [(told(heard, meant[0].intent), cue)]
     cooler = min(prompt.temperature, TEMPERATURE)
     return [
         replace(prompt, messages=(Message("system", persona), Message("user", asked)), cue=about, temperature=cooler)
@@ -87,8 +94,8 @@ class DemoBrain(LlamaBrain):
                     yield piece
         self.prompt_tokens = 0  # it reads no history, so its prompts say nothing of how long that has become
 
-    def _spelt(self, prompt: Prompt) -> list[str]:
-        return names(prompt.cue.heard)
+    def _spelling(self, prompt: Prompt) -> dict[str, Any]:
+        return {"names": names(prompt.cue.heard), "name_leads": prompt.cue.mode == "chat_many"}
 
     async def warm(self, prompt: Prompt) -> None:
         """Forget, if that was asked; nothing is worth reading ahead: a whole prompt takes it some milliseconds."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from bot.mind.demo import people
 from bot.mind.demo.brain import CROWD, MOST_NAMED, requests
 from bot.mind.demo.grammar import Grammar, Intent, fill, read
-from bot.mind.demo.reader import EVENT_NAMES, READ_MODES
+from bot.mind.demo.reader import EVENT_NAMES, READ_MODES, Meant
 from bot.mind.memory import Memory
 from bot.mind.prompts import PromptBook, Situation, short_persona
 from bot.mind.quoting import clean_name
@@ -23,13 +23,16 @@ from bot.vocabulary import Cue, Heard, Language, Person, Prompt
 
 PROMPTS = Path(__file__).resolve().parents[3] / "prompts"
 HER_NAME = "Aneeka"
-OTHER_NAMES, OWN_NAME_SHARE = 60, 340
-"""Of 400 lessons she has her own name in 340, and in 60 one that somebody else may have given her."""
+OTHER_NAMES, OWN_NAME_SHARE = 240, 160
+"""Of 400 lessons she has her own name in 160, and in 240 one that somebody else may have given her."""
 OTHER_LANGUAGE: dict[Language, Language] = {"es": "en", "en": "es"}
 
 CROWD_SHARE = 0.06
 """Of lessons in short answers, those that speak to all who could not be named."""
-_MODE_WEIGHTS = {"chat": 0.36, "many": 0.23, "operator": 0.24, "event": 0.12, "idle": 0.05}
+_MODE_WEIGHTS = {"chat": 0.36, "many": 0.20, "operator": 0.22, "event": 0.17, "idle": 0.05}
+"""How often a lesson in answering is of each mode; events have the fewest answers in common with the others."""
+_LINE_WEIGHTS = {"chat": 0.5, "many": 0.35, "operator": 0.15}
+"""How often a line to be read comes from each mode."""
 _OPEN_WEIGHTS = {"unknown": 12.0, "statement": 5.0, "screen": 2.5, "request": 2.0, "dilemma": 1.5}
 """Intents that people fill with anything need many more examples than the others."""
 _NO_GREETING = (
@@ -96,20 +99,21 @@ class School:
     def lessons(self) -> Iterator[Lesson]:
         """Yield lesson after lesson."""
         while True:
-            language, bot, scene = self._scene()
-            asked = requests(self._prompt(language, bot, scene), _persona(language, bot), [*scene.intents])[-1]
+            language, bot, scene = self._scene(_MODE_WEIGHTS)
+            meant = [Meant(intent, 1.0) for intent in scene.intents]
+            asked = requests(self._prompt(language, bot, scene), _persona(language, bot), meant)[-1]
             messages = [{"role": one.role, "content": one.content} for one in asked.messages]
             yield Lesson(messages, list(dict.fromkeys(scene.answer() for _ in range(ANSWERS))))
 
     def lines(self) -> Iterator[Line]:
         """Yield line after line of what is heard, with what is meant."""
         while True:
-            _, bot, scene = self._scene()
-            if mode := READ_MODES.get(scene.cue.mode):
-                heard = zip(scene.cue.heard, scene.intents, strict=True)
-                yield from (Line(one.text, bot, mode, intent) for one, intent in heard)
+            _, bot, scene = self._scene(_LINE_WEIGHTS)
+            mode = READ_MODES[scene.cue.mode]
+            heard = zip(scene.cue.heard, scene.intents, strict=True)
+            yield from (Line(one.text, bot, mode, intent) for one, intent in heard)
 
-    def _scene(self) -> tuple[Language, str, _Scene]:
+    def _scene(self, weights: dict[str, float]) -> tuple[Language, str, _Scene]:
         chance = self._chance
         scenes = {
             "chat": self._chat,
@@ -120,7 +124,7 @@ class School:
         }
         language: Language = chance.choice(("es", "en"))
         bot = chance.choice(self._her_names)
-        mode = chance.choices(list(_MODE_WEIGHTS), list(_MODE_WEIGHTS.values()))[0]
+        mode = chance.choices(list(weights), list(weights.values()))[0]
         return language, bot, scenes[mode](self._grammars[language], bot)
 
     def _book(self, language: Language, bot: str) -> PromptBook:

@@ -127,9 +127,11 @@ def _stuttered(name: str, chance: random.Random) -> str:
 
 
 def _invented(chance: random.Random) -> str:
-    parts = (
+    parts = [
         chance.choice(_ONSETS) + chance.choice(_VOWELS) + chance.choice(_CODAS) for _ in range(chance.randint(1, 3))
-    )
+    ]
+    if chance.random() < 0.3:
+        parts.insert(0, chance.choice("aaeeiou"))
     return "".join(parts)
 
 

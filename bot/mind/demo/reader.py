@@ -10,6 +10,7 @@ import re
 import unicodedata
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +74,13 @@ def hint(intent: str) -> str:
     return intent.removeprefix("op_").replace("_", "")
 
 
+class Meant(NamedTuple):
+    """What a line means: an intent of the grammar, and the probability that it is this one."""
+
+    intent: str
+    sure: float
+
+
 class Reader:
     """The weights that ``bot.mind.demo.reading`` learns, at work."""
 
@@ -87,13 +95,13 @@ class Reader:
             self._rows, self._scales, self._shift = weights["rows"], weights["scales"], weights["shift"]
             self._last: npt.NDArray[np.float32] = weights["last"]
 
-    def meant(self, cue: Cue) -> list[str]:
-        """Return the intent of each one heard, empty where none is known (she breaks a silence)."""
+    def meant(self, cue: Cue) -> list[Meant]:
+        """Return what each one heard means; an empty intent where nothing is read (she breaks a silence)."""
         if mode := READ_MODES.get(cue.mode):
-            return [self.intent(heard.text, mode) for heard in cue.heard]
-        return [self._event(heard) if cue.mode == "event" else "" for heard in cue.heard]
+            return [self.read(heard.text, mode) for heard in cue.heard]
+        return [Meant(self._event(heard) if cue.mode == "event" else "", 1.0) for heard in cue.heard]
 
-    def intent(self, text: str, mode: str) -> str:
+    def read(self, text: str, mode: str) -> Meant:
         """Return what is meant by one line, in a mode of the grammar."""
         found = traits(clean_text(text, CHAT_LIMIT), self._bot)
         sums = self._rows[found].sum(0, dtype=np.int32) * self._scales / np.sqrt(len(found)) + self._shift
@@ -102,7 +110,8 @@ class Reader:
         scores = np.where(self._allowed[mode], scores, -np.inf)
         chances = np.exp(scores - scores.max())
         best = int(chances.argmax())
-        return self._names[best] if chances[best] / chances.sum() >= SURE else "unknown"
+        sure = float(chances[best] / chances.sum())
+        return Meant(self._names[best] if sure >= SURE else "unknown", sure)
 
     def _event(self, heard: Heard) -> str:
         intent = _EVENTS.get(heard.event, "other_event")
