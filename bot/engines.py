@@ -86,7 +86,7 @@ class LocalBrains:
         """Put a brain in charge, with the built-in one behind it; return the one before, which is yours to close."""
         before = self._parts.get("brain")
         self._parts["brain"] = brain
-        if not isinstance(brain, DemoBrain) and "stand_in" not in self._parts and DEMO_MODEL.is_file():
+        if not isinstance(brain, DemoBrain) and "stand_in" not in self._parts:
             demo = self._demo(lambda health: self._ladder.refresh())
             self._parts["stand_in"] = SleepingBrain(demo)
         stand_in = self._parts.get("stand_in")
@@ -165,9 +165,6 @@ def _choose(settings: Settings, local: LocalBrains, data: Path) -> None:
     if name != "demo" and not lacking:
         local.take_over(local.llama(path))
         return
-    if DEMO_MODEL.is_file():
-        local.take_over(local.demo())
-    elif not lacking:
-        lacking = Health("brain", "degraded", text("engines.no_demo"), text("engines.no_demo_repair"))
+    local.take_over(local.demo())
     if lacking:
         local.lack(lacking)

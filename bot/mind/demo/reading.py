@@ -1,4 +1,4 @@
-"""Teaches the demo brain's reader what lines mean: a million lines of the grammar, each seen about once."""
+"""Teaches the demo brain's reader what lines mean: most of a million lines of the grammar, each seen about once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.vocabulary import Language
 
 __all__ = ["WEIGHTS", "learn"]
 
-LINES, LINES_A_STEP = 1_000_000, 256
+LINES, LINES_A_STEP = 800_000, 256
 INNER = 64
 """Sums of traits that are seen through a bend before they are weighed; the others count as they are."""
 RATE, WIDE_RATE, LAST_SHARE = 3e-3, 1.5e-2, 0.02

@@ -35,7 +35,7 @@ VOCABULARY = 2304
 VOCABULARY_LESSONS = 12_000
 HINTED = 2_000
 """How often each hint is shown beside the lessons, so that it becomes one token: cut in several, it is not heeded."""
-STEPS = 11_000
+STEPS = 8000
 RATE, VECTOR_RATE = 0.008, 5e-3
 """Of matrices, and of embeddings and the rest."""
 LAST_SHARE, WARM_STEPS = 0.02, 100
