@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.config.settings import Settings
-from bot.mind.demo.brain import MODEL, DemoBrain
+from bot.mind.demo.brain import HER_NAME, MODEL, DemoBrain
 from bot.mind.llama import LlamaBrain
 from bot.mind.openai import OpenAIBrain
 from bot.mind.prompts import short_persona
@@ -103,7 +103,7 @@ class LocalBrains:
 
     def _demo(self, on_health: Callable[[Health], None]) -> DemoBrain:
         persona = self._settings.persona
-        short = short_persona(PROMPTS, persona.language, persona.name)
+        short = short_persona(PROMPTS, persona.language, HER_NAME)
         return DemoBrain(short, persona.name, on_health=on_health, model=DEMO_MODEL)
 
 

@@ -52,6 +52,8 @@ class LlamaBrain:
         self.prompt_tokens = 0
         self.reused_tokens = 0
         """How many tokens of the newest prompt the model had already read."""
+        self.doubt = 0.0
+        """How improbable the newest answer was, in nats, where the model is watched (see ``_held_to``)."""
         self._known: tuple[int | None, tuple[Message, ...]] = (None, ())
         self._forgets = self._forgotten = 0
         self._warming: asyncio.Task[None] | None = None
@@ -83,14 +85,14 @@ class LlamaBrain:
         if self._warming:
             self._warming.cancel()
         limits = {"max_tokens": prompt.max_tokens, "temperature": prompt.temperature}
-        items = self._ask("think", prompt, **limits, **self._spelling(prompt))
+        items = self._ask("think", prompt, **limits, **self._held_to(prompt))
         async with aclosing(items):
             async for item in items:
                 if piece := item.get("text"):
                     yield piece
 
-    def _spelling(self, prompt: Prompt) -> dict[str, Any]:
-        """Return the ``names`` to whose spelling this model must be held: a big one needs no help."""
+    def _held_to(self, prompt: Prompt) -> dict[str, Any]:
+        """Return by what this model must be helped and watched (see ``LlamaEngine.run``): a big one needs nothing."""
         return {}
 
     async def warm(self, prompt: Prompt) -> None:
@@ -133,6 +135,7 @@ class LlamaBrain:
         )
         async with aclosing(stream):
             async for item, _ in stream:
+                self.doubt = item.get("doubt", 0.0)
                 if "prompt_tokens" in item:
                     self.prompt_tokens, self.reused_tokens = item["prompt_tokens"], item["reused"]
                     self._forgotten = max(self._forgotten, forgets)

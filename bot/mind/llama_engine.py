@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import ctypes
+import math
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bot.mind.doubt import Doubt
 from bot.mind.name_spelling import NameSpelling
 from bot.texts import text
 from bot.vocabulary import EngineDown, PromptTooLong
@@ -61,7 +63,8 @@ class LlamaEngine:
 
     def run(self, request: dict[str, Any], payload: bytes) -> Items:
         """``think`` streams ``{"text"}`` items, ``warm`` only reads ahead; ``names``: see ``bot.mind.name_spelling``;
-        with ``name_leads`` the first of them stands right behind the answer's tag.
+        with ``name_leads`` the first of them stands right behind the answer's tag. With ``doubt`` the last item says
+        how improbable the answer was, in nats (see ``bot.mind.doubt``), without end if it was cut for its length.
 
         With ``wipe``, nothing of what was read before stays but the beginning that this prompt shares. The first text
         and the last item carry ``prompt_tokens`` and ``reused``, how many of them were already known.
@@ -73,7 +76,7 @@ class LlamaEngine:
         room = request["max_tokens"] if request["do"] == "think" else 1
         if len(ids) + room > self._context:
             raise PromptTooLong(f"{len(ids)} + {room} > {self._context}")
-        facts = {"prompt_tokens": len(ids), "reused": self._reusable(ids)}
+        facts: dict[str, float] = {"prompt_tokens": len(ids), "reused": self._reusable(ids)}
         try:
             if request["do"] == "think":
                 yield from self._think(ids, request, facts)
@@ -91,17 +94,18 @@ class LlamaEngine:
         """Abort prefill or decoding."""
         self._abort.set()
 
-    def _think(self, ids: list[int], request: dict[str, Any], facts: dict[str, int]) -> Items:
+    def _think(self, ids: list[int], request: dict[str, Any], facts: dict[str, float]) -> Items:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        doubt = Doubt() if request.get("doubt") else None
         tokens = self._llm.generate(
             ids,
             top_k=TOP_K,
             top_p=TOP_P,
             min_p=self._min_p,
             temp=request["temperature"],
-            logits_processor=self._spelling(request, len(ids)),
+            logits_processor=self._watched(request, len(ids), doubt),
         )
-        news: dict[str, int] = facts
+        news: dict[str, float] = facts
         with contextlib.closing(tokens):
             for count, token in enumerate(tokens, 1):
                 if self._abort.is_set() or self._tokens.ends(token):
@@ -113,15 +117,21 @@ class LlamaEngine:
                     break
         if rest := decoder.decode(b"", final=True):
             yield {"text": rest}, b""
+        if doubt:
+            facts["doubt"] = math.inf if count == request["max_tokens"] else doubt.nats
 
-    def _spelling(self, request: dict[str, Any], prompt_tokens: int) -> Any:
-        if not (names := request.get("names")):
-            return None
+    def _watched(self, request: dict[str, Any], prompt_tokens: int, doubt: Doubt | None) -> Any:
+        """Return the processors of what may be written next, ``None`` if there are none."""
         from llama_cpp import LogitsProcessorList
 
-        spelt = [self._tokens.content(f" {name}") for name in names]
-        behind = self._tokens.content(TAG_END)[0] if request.get("name_leads") else None
-        return LogitsProcessorList([NameSpelling(spelt, prompt_tokens, self._within_words, behind)])
+        found: list[Any] = []
+        if names := request.get("names"):
+            spelt = [self._tokens.content(f" {name}") for name in names]
+            behind = self._tokens.content(TAG_END)[0] if request.get("name_leads") else None
+            found.append(NameSpelling(spelt, prompt_tokens, self._within_words, behind))
+        if doubt:
+            found.append(doubt)
+        return LogitsProcessorList(found) if found else None
 
     @cached_property
     def _within_words(self) -> npt.NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from bot.mind.demo import people
-from bot.mind.demo.brain import CROWD, MOST_NAMED, requests
+from bot.mind.demo.brain import CROWD, HER_NAME, MOST_NAMED, requests
 from bot.mind.demo.grammar import Grammar, Intent, fill, read
 from bot.mind.demo.reader import EVENT_NAMES, READ_MODES, Meant
 from bot.mind.memory import Memory
@@ -22,7 +22,6 @@ from bot.mind.quoting import clean_name
 from bot.vocabulary import Cue, Heard, Language, Person, Prompt
 
 PROMPTS = Path(__file__).resolve().parents[3] / "prompts"
-HER_NAME = "Aneeka"
 OTHER_NAMES, OWN_NAME_SHARE = 240, 160
 """Of 400 lessons she has her own name in 160, and in 240 one that somebody else may have given her."""
 OTHER_LANGUAGE: dict[Language, Language] = {"es": "en", "en": "es"}
