@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from bot import engines
+from bot.mind.demo import brain as demo_brain
 from bot.models.catalogue import find
 from bot.models.fetch import SILENT_S
 from tests import tiny_gguf
@@ -98,6 +99,7 @@ async def test_no_reply_changes_its_brain_and_all_chat_is_answered(
     go_live: GoLive, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "DEMO_MODEL", tiny_gguf.write(tmp_path / "endless.gguf"))
+    monkeypatch.setattr(demo_brain, "LONGEST", 400)
     house = await go_live(llm={**LLAMA, "max_tokens": 400}, chat={"idle_after_s": 0.0, "viewer_cooldown_s": 0.0})
     await thinks(house)
     live = await house.live()

@@ -18,7 +18,7 @@ from bot.studio import security, server
 from bot.studio.doorman import HEAD_S, MOST, Doorman
 from bot.studio.tokens import load_tokens
 from tests.browser import RESTORED, GoLive, becomes, go_live, pages, without_picture
-from tests.conftest import House, until
+from tests.conftest import House
 from tests.virtual_time import play
 from tests.web_attacks import raw
 from tests.web_attacks.hostile import ATTACKS, MARKUP, REBOUND, SANDBOXED, WITHIN, script
@@ -62,9 +62,6 @@ def send(door: Door, data: bytes) -> bytes:
 async def test_by_raw_sockets(go_live: GoLive, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     house = await go_live(with_voice=False, stt={"engine": "off"})
     assert await house.aneeka.guard.ready(), "its address is part of the state"
-    live = await house.live()
-    await until(live, "health", part="sound")
-    await live.close()
     data = tmp_path / "data"
     door = door_of(house, data)
     before = portrait(house, data)
