@@ -60,7 +60,7 @@ def send(door: Door, data: bytes) -> bytes:
 
 @pages
 async def test_by_raw_sockets(go_live: GoLive, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    house = await go_live(with_voice=False, stt={"engine": "off"})
+    house = await go_live(stt={"engine": "off"})
     assert await house.aneeka.guard.ready(), "its address is part of the state"
     data = tmp_path / "data"
     door = door_of(house, data)
@@ -176,7 +176,7 @@ async def test_by_hostile_pages(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     watch = Watch(monkeypatch)
-    house = await go_live(with_voice=False, stt={"engine": "off"})
+    house = await go_live(stt={"engine": "off"})
     assert await house.aneeka.guard.ready()
     data = tmp_path / "data"
     door = door_of(house, data)
@@ -266,7 +266,7 @@ async def test_by_hostile_pages(
 
 @pages
 async def test_a_stream_deck_works_the_controls_and_the_guard(go_live: GoLive, tmp_path: Path) -> None:
-    house = await go_live(with_voice=False, stt={"engine": "off"})
+    house = await go_live(stt={"engine": "off"})
     assert await house.aneeka.guard.ready()
     door = door_of(house, tmp_path / "data")
     key = {"Authorization": f"Bearer {door.deck}"}
@@ -298,7 +298,7 @@ def connect(door: Door, times: int) -> list[Wire]:
 
 @pages
 async def test_slow_and_many_connections_leave_room_for_the_operator(go_live: GoLive, tmp_path: Path) -> None:
-    house = await go_live(with_voice=False, stt={"engine": "off"})
+    house = await go_live(stt={"engine": "off"})
     door = door_of(house, tmp_path / "data")
     slow = await asyncio.to_thread(connect, door, 100)
     for wire in slow:
