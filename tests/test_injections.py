@@ -341,7 +341,6 @@ async def test_nothing_is_told_and_nothing_is_done_when_her_brain_obeys(
     go_live: Callable[..., Awaitable[House]],
 ) -> None:
     house = await go_live(
-        with_voice=False,
         safety={"hold": "all"},  # written as ever, but at once instead of in the time that speaking takes
         chat={"idle_after_s": 0.0, "window_s": 0.0, "viewer_cooldown_s": 0.0},
     )
