@@ -40,6 +40,7 @@ QUIET = 0.55
 """The part of the opening that is left when speech is hardly audible."""
 FLOOR_DB, RANGE_DB, CURVE = -45.0, 33.0, 1.4
 """Loudness: -45 dBFS shuts the mouth, -12 opens it. Fixed, never per clip: a whisper must stay smaller than a shout."""
+FLOOR = 10 ** (FLOOR_DB / 10)
 ATTACK_S, RELEASE_S = 0.02, 0.09
 _RISE, _FALL = (1 - math.exp(-STEP_S / tau_s) for tau_s in (ATTACK_S, RELEASE_S))
 AHEAD_ROWS = 3
@@ -160,12 +161,12 @@ class MouthTrack:
     def _listen(self, pcm: Pcm) -> None:
         """Note the mean square of every whole step of sound."""
         self._samples += len(pcm)
-        sound = np.concatenate((self._rest, pcm))
+        sound = np.concatenate((self._rest, pcm)) if len(self._rest) else pcm
         whole = len(sound) // self._step * self._step
         self._rest = sound[whole:]
         if whole:
             blocks = sound[:whole].astype(np.float32).reshape(-1, self._step)
-            heard = np.einsum("ij,ij->i", blocks, blocks) / (self._step * 32768.0**2)
+            heard = np.vecdot(blocks, blocks) / (self._step * 32768.0**2)
             self._energy = np.concatenate((self._energy, heard))
 
     def _settle(self, shape: Shape) -> None:
@@ -257,7 +258,7 @@ class MouthTrack:
         np.minimum(rows[:, 0], OPEN_MOST, out=rows[:, 0])
         vowels = rows[:, 2:]
         vowels[vowels < np.partition(vowels, 3, axis=1)[:, 3:4]] = 0.0
-        return rows.round(4)
+        return rows
 
 
 def _loudness(energy: Floats, begin: int, end: int) -> Floats:
@@ -265,8 +266,8 @@ def _loudness(energy: Floats, begin: int, end: int) -> Floats:
     known = np.zeros(end - begin + AHEAD_ROWS + 1)
     heard = energy[max(begin - 1, 0) : end + AHEAD_ROWS]
     known[begin == 0 :][: len(heard)] = heard
-    decibels = 10 * np.log10(np.maximum((known[:-1] + known[1:]) / 2, 1e-12))
-    near: Floats = np.minimum(np.maximum((decibels - FLOOR_DB) / RANGE_DB, 0.0), 1.0) ** CURVE
+    over_floor = np.maximum((known[:-1] + known[1:]) * (0.5 / FLOOR), 1.0)
+    near: Floats = np.minimum(np.log10(over_floor) * (10 / RANGE_DB), 1.0) ** CURVE
     return near
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 import soxr
 
 from avatar.lipsync import REST, STEP_S, MouthTrack
-from bot.vocabulary import Shape
+from bot.stage.playback import Stage
+from bot.stage.silent import SilentOutput
+from bot.vocabulary import Cue, Phrase, Reply, Shape, Sound
 from bot.voice.espeak_engine import EspeakEngine
+from tests.virtual_time import play
 
 RATE_HZ = 48_000
 STEP = 480
@@ -250,3 +255,34 @@ def test_rows_are_whole_numbers_in_range(spoken):
         assert 0 <= opened <= 85
         assert -100 <= form <= 100
         assert all(isinstance(v, int) and 0 <= v <= 100 for v in vowels)
+
+
+@pytest.mark.parametrize("chunk_s", [0.2, 0.35, 0.5, 0.9])
+def test_a_mouth_is_never_behind_the_sound_of_a_voice_that_comes_in_long_chunks(chunk_s):
+    """Voices without word times give the stage nothing else to wake up for."""
+
+    async def scene():
+        now = asyncio.get_running_loop().time
+        stage = Stage(SilentOutput(now), lambda: MouthTrack(RATE_HZ), lambda m: None, lambda m: None, now)
+        reply = Reply("r", Cue("say", (), now()))
+        phrase = Phrase("r", 0, "aaaa")
+        stage.begin(reply)
+
+        async def voice():
+            for _ in range(12):
+                stage.play(reply, phrase, Sound(noise(chunk_s), RATE_HZ))
+                await asyncio.sleep(chunk_s / 2)
+
+        speaking = asyncio.create_task(voice())
+        await asyncio.sleep(0.05)
+        shut = []
+        for _ in range(int(chunk_s * 11 / 0.01)):
+            if stage.mouth_now().open < 0.05:
+                shut.append(stage.position / RATE_HZ)
+            await asyncio.sleep(0.01)
+        await speaking
+        assert shut == []
+        stage.cut(reply)
+        stage.close(reply)
+
+    play(scene())

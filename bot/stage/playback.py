@@ -144,13 +144,18 @@ class Stage:
         """Move the mouth track on when it is needed soon, and at the end of a phrase: few long steps cost least."""
         if not line.unmouthed:
             return
-        if not line.complete and self._rows * STEP - position > MOUTH_LEAD:
+        if not line.complete and self._mouth_due() > position:
             return
-        self.mouth.add(line.at, line.shapes, np.concatenate(line.unmouthed), line.complete)
+        whole = line.unmouthed[0] if len(line.unmouthed) == 1 else np.concatenate(line.unmouthed)
+        self.mouth.add(line.at, line.shapes, whole, line.complete)
         line.shapes, line.unmouthed = [], []
         rows = self.mouth.rows(self._rows)
         self._pages.mouth(self._rows * STEP, STEP, rows)
         self._rows += len(rows)
+
+    def _mouth_due(self) -> int:
+        """Return the position at which the mouth track must be moved on."""
+        return self._rows * STEP - MOUTH_LEAD
 
     def end(self, reply: Reply) -> None:
         """All of the reply has been written."""
@@ -315,6 +320,8 @@ class Stage:
                 self._pages.clock(position, self._clock())
             wait_s = CLOCK_S if position < self._track.samples or not self._lines else 5.0
             due = next_position(self._lines, position, self._track.samples)
+            if self._lines and self._lines[-1].unmouthed:
+                due = self._mouth_due() if due is None else min(due, self._mouth_due())
             if due is not None:
                 wait_s = min(wait_s, max(0.001 if position != before else STALLED_S, (due - position) / RATE_HZ))
             if position != before or position >= self._track.samples or self._held is not None:

@@ -161,8 +161,8 @@ class Connection:
 
     def abort(self) -> None:
         """Tear the connection without a word."""
-        assert self._request.transport is not None
-        self._request.transport.abort()
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
 
 class Service(Protocol):
