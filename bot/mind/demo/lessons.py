@@ -22,8 +22,6 @@ from bot.mind.quoting import clean_name
 from bot.vocabulary import Cue, Heard, Language, Person, Prompt
 
 PROMPTS = Path(__file__).resolve().parents[3] / "prompts"
-OTHER_NAMES, OWN_NAME_SHARE = 240, 160
-"""Of 400 lessons she has her own name in 160, and in 240 one that somebody else may have given her."""
 OTHER_LANGUAGE: dict[Language, Language] = {"es": "en", "en": "es"}
 
 CROWD_SHARE = 0.06
@@ -68,10 +66,9 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one person says, to a companion called ``bot``, in a mode of the grammar."""
+    """What one person says to her, in a mode of the grammar."""
 
     text: str
-    bot: str
     mode: str
     intent: str
 
@@ -92,27 +89,26 @@ class School:
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
         self._grammars: dict[Language, Grammar] = {"es": read("es"), "en": read("en")}
-        self._books: dict[tuple[Language, str], PromptBook] = {}
-        self._her_names = [HER_NAME] * OWN_NAME_SHARE + [people.a_name(self._chance) for _ in range(OTHER_NAMES)]
+        self._books = {language: PromptBook(PROMPTS, language, HER_NAME) for language in self._grammars}
 
     def lessons(self) -> Iterator[Lesson]:
         """Yield lesson after lesson."""
         while True:
-            language, bot, scene = self._scene(_MODE_WEIGHTS)
+            language, scene = self._scene(_MODE_WEIGHTS)
             meant = [Meant(intent, 1.0) for intent in scene.intents]
-            asked = requests(self._prompt(language, bot, scene), _persona(language, bot), meant)[-1]
+            asked = requests(self._prompt(language, scene), _persona(language), meant)[-1]
             messages = [{"role": one.role, "content": one.content} for one in asked.messages]
             yield Lesson(messages, list(dict.fromkeys(scene.answer() for _ in range(ANSWERS))))
 
     def lines(self) -> Iterator[Line]:
         """Yield line after line of what is heard, with what is meant."""
         while True:
-            _, bot, scene = self._scene(_LINE_WEIGHTS)
+            _, scene = self._scene(_LINE_WEIGHTS)
             mode = READ_MODES[scene.cue.mode]
             heard = zip(scene.cue.heard, scene.intents, strict=True)
-            yield from (Line(one.text, bot, mode, intent) for one, intent in heard)
+            yield from (Line(one.text, mode, intent) for one, intent in heard)
 
-    def _scene(self, weights: dict[str, float]) -> tuple[Language, str, _Scene]:
+    def _scene(self, weights: dict[str, float]) -> tuple[Language, _Scene]:
         chance = self._chance
         scenes = {
             "chat": self._chat,
@@ -122,41 +118,34 @@ class School:
             "idle": self._idle,
         }
         language: Language = chance.choice(("es", "en"))
-        bot = chance.choice(self._her_names)
         mode = chance.choices(list(weights), list(weights.values()))[0]
-        return language, bot, scenes[mode](self._grammars[language], bot)
+        return language, scenes[mode](self._grammars[language])
 
-    def _book(self, language: Language, bot: str) -> PromptBook:
-        book = self._books.get((language, bot))
-        if book is None:
-            book = self._books[language, bot] = PromptBook(PROMPTS, language, bot)
-        return book
-
-    def _prompt(self, language: Language, bot: str, scene: _Scene) -> Prompt:
+    def _prompt(self, language: Language, scene: _Scene) -> Prompt:
         chance = self._chance
         silent_s = chance.choice([30.0, 60.0, 120.0, 400.0])
         situation = Situation(chance.choice([0.0, 3.0, 20.0, 90.0]), chance.choice([0, 0, 0, 3, 30]), silent_s)
         memory = Memory()
         memory.remembered = scene.turn
-        return self._book(language, bot).build(scene.cue, memory, situation)
+        return self._books[language].build(scene.cue, memory, situation)
 
     # ------------------------------------------------------------------ one mode each
 
-    def _chat(self, grammar: Grammar, bot: str) -> _Scene:
+    def _chat(self, grammar: Grammar) -> _Scene:
         intent = self._pick(grammar.serving("chat"))
         user = self._name()
         first = self._chance.random() < 0.12
 
         def answer() -> str:
             if not first:
-                return self._answer(intent, user, bot)
-            tag, _, rest = self._answer(intent, "", bot).partition(" ")
+                return self._answer(intent, user)
+            tag, _, rest = self._answer(intent, "").partition(" ")
             welcome = self._chance.choice(grammar.intents["welcome"].clauses)
-            return f"{tag} {fill(welcome, user, bot)} {rest}"
+            return f"{tag} {fill(welcome, user, HER_NAME)} {rest}"
 
-        return _Scene(Cue("chat_one", (self._line(grammar, intent, user, bot, first),), 0.0), answer, (intent.name,))
+        return _Scene(Cue("chat_one", (self._line(grammar, intent, user, first),), 0.0), answer, (intent.name,))
 
-    def _many(self, grammar: Grammar, bot: str) -> _Scene:
+    def _many(self, grammar: Grammar) -> _Scene:
         """Return one of several viewers, to be answered in a clause, or more of them than can be named."""
         chance = self._chance
         crowd = chance.random() < CROWD_SHARE
@@ -165,41 +154,41 @@ class School:
         ]
         users = [self._name() for _ in intents]
         heard = tuple(
-            self._line(grammar, intent, user, bot, chance.random() < 0.05)
+            self._line(grammar, intent, user, chance.random() < 0.05)
             for intent, user in zip(intents, users, strict=True)
         )
         answered = grammar.intents[CROWD] if crowd else intents[0]
 
         def answer() -> str:
             expression = "happy" if crowd else chance.choice(answered.said).expression
-            return f"[{expression}] {fill(chance.choice(answered.clauses), '' if crowd else users[0], bot)}"
+            return f"[{expression}] {fill(chance.choice(answered.clauses), '' if crowd else users[0], HER_NAME)}"
 
         return _Scene(Cue("chat_many", heard, 0.0), answer, tuple(intent.name for intent in intents))
 
-    def _operator(self, grammar: Grammar, bot: str) -> _Scene:
+    def _operator(self, grammar: Grammar) -> _Scene:
         intent = self._pick(grammar.serving("operator"))
-        said = self._spoken(grammar, intent, bot)
+        said = self._spoken(grammar, intent)
         if self._chance.random() < 0.5:
-            said = people.typed(said, grammar.language, bot, self._chance)
+            said = people.typed(said, grammar.language, HER_NAME, self._chance)
         cue = Cue("operator", (Heard("1", "operator", said, 0.0),), 0.0)
-        return _Scene(cue, lambda: self._answer(intent, "", bot), (intent.name,))
+        return _Scene(cue, lambda: self._answer(intent, ""), (intent.name,))
 
-    def _event(self, grammar: Grammar, bot: str) -> _Scene:
+    def _event(self, grammar: Grammar) -> _Scene:
         chance = self._chance
         name = chance.choice(list(EVENT_NAMES))
         intent = grammar.intents[name]
         if (said := grammar.intents.get(f"{name}_said")) and chance.random() < 0.5:
             intent = said
         user = "" if name in _NAMELESS and chance.random() < 0.6 else self._name()
-        text = people.typed(self._spoken(grammar, intent, bot), grammar.language, bot, chance) if intent.heard else ""
+        text = people.typed(self._spoken(grammar, intent), grammar.language, HER_NAME, chance) if intent.heard else ""
         person = Person("1", user) if user else None
         heard = Heard("1", "event", text, 0.0, person, chance.choice(EVENT_NAMES[name]))
-        return _Scene(Cue("event", (heard,), 0.0), lambda: self._answer(intent, user, bot), (intent.name,))
+        return _Scene(Cue("event", (heard,), 0.0), lambda: self._answer(intent, user), (intent.name,))
 
-    def _idle(self, grammar: Grammar, bot: str) -> _Scene:
+    def _idle(self, grammar: Grammar) -> _Scene:
         turn = self._chance.randrange(len(_IDLE))
         intent = grammar.intents[_IDLE[turn]]
-        return _Scene(Cue("idle", (), 0.0), lambda: self._answer(intent, "", bot), (intent.name,), turn)
+        return _Scene(Cue("idle", (), 0.0), lambda: self._answer(intent, ""), (intent.name,), turn)
 
     # ------------------------------------------------------------------ parts
 
@@ -211,15 +200,14 @@ class School:
     def _name(self) -> str:
         return clean_name(people.a_name(self._chance))
 
-    def _spoken(self, grammar: Grammar, intent: Intent, bot: str) -> str:
+    def _spoken(self, grammar: Grammar, intent: Intent) -> str:
         """Return one way of saying it: sometimes behind a greeting, or about a thing that nobody has heard of."""
-        said = grammar.spoken(intent, bot, self._chance)
+        said = grammar.spoken(intent, HER_NAME, self._chance)
         if intent.name == "statement" and self._chance.random() < 0.15:
-            said = f"{said}, {grammar.spoken(intent, bot, self._chance)}"
+            said = f"{said}, {grammar.spoken(intent, HER_NAME, self._chance)}"
         elif intent.name not in _NO_GREETING and self._chance.random() < 0.07:
-            said = (
-                f"{grammar.spoken(grammar.intents['greet'], bot, self._chance)}{self._chance.choice([',', ''])} {said}"
-            )
+            greeting = grammar.spoken(grammar.intents["greet"], HER_NAME, self._chance)
+            said = f"{greeting}{self._chance.choice([',', ''])} {said}"
         if intent.name == "unknown" and self._chance.random() < 0.25:
             words = said.split()
             long = [at for at, word in enumerate(words) if len(word) > 5]
@@ -228,7 +216,7 @@ class School:
             said = " ".join(words)
         return said
 
-    def _line(self, grammar: Grammar, intent: Intent, user: str, bot: str, first: bool) -> Heard:
+    def _line(self, grammar: Grammar, intent: Intent, user: str, first: bool) -> Heard:
         chance = self._chance
         spoken_in = grammar
         if chance.random() < 0.05:
@@ -236,21 +224,21 @@ class School:
         if intent.name == "emotes" and chance.random() < 0.5:
             text = people.an_emote(chance)
         else:
-            said = self._spoken(spoken_in, spoken_in.intents[intent.name], bot)
-            text = people.typed(said, spoken_in.language, bot, chance)
+            said = self._spoken(spoken_in, spoken_in.intents[intent.name])
+            text = people.typed(said, spoken_in.language, HER_NAME, chance)
         person = Person(user, user, frozenset(("first_timer",)) if first else frozenset())
         return Heard(user, "chat", text, 0.0, person)
 
-    def _answer(self, intent: Intent, user: str, bot: str) -> str:
+    def _answer(self, intent: Intent, user: str) -> str:
         answer = self._chance.choice(intent.said)
         if user and "{user}" not in answer.text:
-            return f"[{answer.expression}] {fill(addressed(answer.text), user, bot)}"
-        return answer.filled(user, bot)
+            return f"[{answer.expression}] {fill(addressed(answer.text), user, HER_NAME)}"
+        return answer.filled(user, HER_NAME)
 
 
 @cache
-def _persona(language: Language, bot: str) -> str:
-    return short_persona(PROMPTS, language, bot)
+def _persona(language: Language) -> str:
+    return short_persona(PROMPTS, language, HER_NAME)
 
 
 def addressed(text: str) -> str:

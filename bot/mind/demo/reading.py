@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bot.mind.demo.brain import HER_NAME
 from bot.mind.demo.grammar import read
 from bot.mind.demo.lessons import School
 from bot.mind.demo.reader import BUCKETS, READ_MODES, WEIGHTS, traits
@@ -84,7 +85,7 @@ def _batches(intents: list[str], modes: list[str], seed: int) -> Iterator[tuple[
     place = {name: number for number, name in enumerate(intents)}
     while True:
         some = list(islice(source, LINES_A_STEP))
-        found = [traits(clean_text(line.text, CHAT_LIMIT), line.bot) for line in some]
+        found = [traits(clean_text(line.text, CHAT_LIMIT), HER_NAME) for line in some]
         kept = [torch.tensor(line)[torch.rand(len(line), generator=chance) >= DROPPED].tolist() for line in found]
         yield (
             [few or line for few, line in zip(kept, found, strict=True)],
