@@ -343,6 +343,14 @@ BROKEN: list[tuple[str, dict[str, str], str, str, str, str]] = [
         "16 or more",
         "ANEEKA_STUDIO__TOKEN",
     ),
+    (
+        "[audio]\npush_to_talk_key = 'F9'\n[safety]\npanic_hotkey = 'f9'",
+        {},
+        "safety.panic_hotkey",
+        '"f9"',
+        "audio.push_to_talk_key",
+        '"f12"',
+    ),
     # Windows paths
     (r"[llm]" "\n" r'model = "C:\models\x.gguf"', {}, "llm.model", "backslash", "TOML", "single quotes"),
     (r"[llm]" "\n" r'model = "C:\users\x.gguf"', {}, "llm.model", "backslash", "TOML", "single quotes"),

@@ -14,6 +14,7 @@ from bot.config.check import (
     FIELDS,
     KEYS,
     Sources,
+    clashing_keys,
     is_secret,
     is_section,
     problems_of,
@@ -72,6 +73,8 @@ def load(path: Path | None = None) -> Loaded:
             settings = Settings(**{name: value for name, value in toml.tables.items() if name in Settings.model_fields})
         except ValidationError as error:
             problems += problems_of(error, sources, {problem.key for problem in problems})
+        else:
+            problems += clashing_keys(settings, sources)
     if problems:
         raise ConfigErrors(sorted(problems, key=_by_line))
     return Loaded(settings, file, {key: sources.origin(key, toml.tables or {}) for key in KEYS})

@@ -120,6 +120,23 @@ def problems_of(error: ValidationError, sources: Sources, told: set[str]) -> lis
     return problems
 
 
+def clashing_keys(settings: Settings, sources: Sources) -> list[Problem]:
+    """Return a problem if one key of the keyboard would both talk to her and silence her."""
+    key, other = "safety.panic_hotkey", "audio.push_to_talk_key"
+    panic, talk = settings.safety.panic_hotkey, settings.audio.push_to_talk_key
+    if not panic or panic.casefold() != talk.casefold():
+        return []
+    return [
+        Problem(
+            key=key,
+            found=written(panic),
+            wanted=text("config.wanted_other_hotkey", other=other),
+            suggestion=text("config.suggest_other_hotkey"),
+            where=sources.where(key),
+        )
+    ]
+
+
 def _problem(details: ErrorDetails, key: str, sources: Sources) -> Problem:
     kind, context = details["type"], details.get("ctx", {})
     is_set = key in sources.variables or key in sources.lines
