@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,6 +15,7 @@ from bot.mind.demo.lessons import PROMPTS
 from bot.mind.demo.reader import WEIGHTS, Meant
 from bot.mind.prompts import PromptBook, short_persona
 from bot.vocabulary import Language
+from tests import tiny_gguf
 from tests.bench import demo as exam
 from tests.conftest import until
 from tests.test_live import GoLive
@@ -105,6 +107,18 @@ async def test_another_name_for_her_is_hers() -> None:
     await brain.close()
     assert "Zorba" in said
     assert "Aneeka" not in said
+
+
+async def test_of_answers_that_are_all_doubted_the_likeliest_is_given(tmp_path: Path) -> None:
+    """A model that has learnt nothing doubts everything."""
+    model = tiny_gguf.write(tmp_path / "tiny.gguf")
+    brain = DemoBrain(short_persona(PROMPTS, "es", "Aneeka"), "Aneeka", on_health=lambda health: None, model=model)
+    await brain.start()
+    assert await brain.ready(60)
+    asked = exam.prompt_of(chat("es", ("Ana", "hola")), PromptBook(PROMPTS, "es", "Aneeka"))
+    first, second = ["".join([piece async for piece in brain.think(asked)]) for _ in range(2)]
+    await brain.close()
+    assert first == second != ""
 
 
 async def test_a_first_start_answers_with_it(go_live: GoLive) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import math
 import os
 import signal
 import sys
@@ -100,6 +101,14 @@ async def test_an_answer_is_repeatable_limited_and_counted(load: Any, tiny: Path
     messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
     assert brain.prompt_tokens == len(engine._tokens.prompt(messages))
     assert len(await answer(brain, ask(PERSONA, "hola", max_tokens=3))) <= 3
+
+
+def test_an_answer_that_the_model_doubts_is_broken_off(engine: LlamaEngine) -> None:
+    request = {"do": "think", "messages": [{"role": "user", "content": "hola"}], "max_tokens": 24, "temperature": 1.0}
+    *whole, _ = engine.run({**request, "most_doubt": math.inf}, b"")
+    *part, (facts, _) = engine.run({**request, "most_doubt": 10.0}, b"")
+    assert len(part) < len(whole)
+    assert 10.0 < facts["doubt"] < 20.0
 
 
 async def test_a_prompt_that_does_not_fit_is_refused_and_the_next_one_served(load: Any, tiny: Path) -> None:

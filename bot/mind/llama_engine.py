@@ -63,8 +63,9 @@ class LlamaEngine:
 
     def run(self, request: dict[str, Any], payload: bytes) -> Items:
         """``think`` streams ``{"text"}`` items, ``warm`` only reads ahead; ``names``: see ``bot.mind.name_spelling``;
-        with ``name_leads`` the first of them stands right behind the answer's tag. With ``doubt`` the last item says
-        how improbable the answer was, in nats (see ``bot.mind.doubt``), without end if it was cut for its length.
+        with ``name_leads`` the first of them stands right behind the answer's tag. With ``most_doubt`` it is broken
+        off when it has become more improbable than that, in nats (see ``bot.mind.doubt``); the last item says under
+        ``doubt`` how improbable it was, without end if it was cut for its length.
 
         With ``wipe``, nothing of what was read before stays but the beginning that this prompt shares. The first text
         and the last item carry ``prompt_tokens`` and ``reused``, how many of them were already known.
@@ -96,7 +97,8 @@ class LlamaEngine:
 
     def _think(self, ids: list[int], request: dict[str, Any], facts: dict[str, float]) -> Items:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        doubt = Doubt() if request.get("doubt") else None
+        most_doubt: float = request.get("most_doubt", 0.0)
+        doubt = Doubt() if most_doubt else None
         tokens = self._llm.generate(
             ids,
             top_k=TOP_K,
@@ -113,7 +115,7 @@ class LlamaEngine:
                 if piece := decoder.decode(self._llm.detokenize([token])):
                     yield {"text": piece, **news}, b""
                     news = {}
-                if count == request["max_tokens"]:
+                if count == request["max_tokens"] or (doubt and doubt.nats > most_doubt):
                     break
         if rest := decoder.decode(b"", final=True):
             yield {"text": rest}, b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -27,8 +28,10 @@ TEMPERATURE = 0.6
 MIN_P = 0.3
 """A small model's unlikely words are mostly wrong: letters of a name, above all."""
 
-MOST_DOUBT, TRIES = 4.0, 3
+MOST_DOUBT = 4.0
 """In nats. To choose one of nine answers takes 2; where it is not sure how an answer goes on, it garbles it."""
+TRIES = 2
+"""Answers that are drawn; if it doubts them all, it gives the one that is the likeliest word by word."""
 
 LEAST_NAMED, MOST_NAMED = 2, 3
 """Viewers whom she calls by name in one answer."""
@@ -87,6 +90,7 @@ class DemoBrain(LlamaBrain):
         self._persona = persona
         self._bot, self._weights = bot, weights
         self._reader: Reader
+        self._most_doubt = MOST_DOUBT
 
     async def start(self) -> None:
         """Begin to load."""
@@ -103,18 +107,25 @@ class DemoBrain(LlamaBrain):
         self.prompt_tokens = 0  # it reads no history, so its prompts say nothing of how long that has become
 
     async def _surest(self, part: Prompt) -> str:
-        """Return an answer of which the model is sure, or the surest of some."""
-        tries: list[tuple[float, str]] = []
-        while len(tries) < TRIES:
-            async with aclosing(super().think(part)) as pieces:
-                said = "".join([piece async for piece in pieces])
+        """Return an answer of which the model is sure, if there is one."""
+        for _ in range(TRIES):
+            said = await self._answer(part, MOST_DOUBT)
             if self.doubt <= MOST_DOUBT:
                 return said
-            tries.append((self.doubt, said))
-        return min(tries)[1]
+        return await self._answer(replace(part, temperature=0.0), math.inf)
+
+    async def _answer(self, part: Prompt, most_doubt: float) -> str:
+        """Return an answer, broken off when the model doubts it more than that."""
+        self._most_doubt = most_doubt
+        async with aclosing(super().think(part)) as pieces:
+            return "".join([piece async for piece in pieces])
 
     def _held_to(self, prompt: Prompt) -> dict[str, Any]:
-        return {"names": names(prompt.cue.heard), "name_leads": prompt.cue.mode == "chat_many", "doubt": True}
+        return {
+            "names": names(prompt.cue.heard),
+            "name_leads": prompt.cue.mode == "chat_many",
+            "most_doubt": self._most_doubt,
+        }
 
     async def warm(self, prompt: Prompt) -> None:
         """Forget, if that was asked; nothing is worth reading ahead: a whole prompt takes it some milliseconds."""
