@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from bot.stage.captions import Line, word_start
+from bot.stage.lips import Lips, Mouth
 from bot.stage.page_stream import PageStream
 from bot.stage.silent import RATE_HZ
 from bot.stage.telling import announce, next_position
@@ -27,28 +28,8 @@ STALLED_S = 0.005
 """How often a position that does not move is looked at again."""
 PHRASES_AHEAD = 2
 AHEAD_S = 2.0
-MOUTH_LEAD = RATE_HZ // 10
-"""Samples that the mouth track must be ahead of what is audible."""
-STEP = RATE_HZ // 100
-"""Samples between two rows of the mouth track."""
 FADE_IN = RATE_HZ // 300
 """What goes on in the middle of a phrase must not click."""
-
-
-class Mouth(Protocol):
-    """The mouth track of one reply (``avatar.lipsync.MouthTrack``)."""
-
-    def add(self, at: int, shapes: Sequence[Shape], pcm: Pcm, last: bool) -> None:
-        """Append a piece of a phrase that begins at sample ``at``; shapes are absolute in the reply."""
-        ...
-
-    def rows(self, start: int) -> list[list[int]]:
-        """Return the final rows from row ``start`` on."""
-        ...
-
-    def at(self, sample: float) -> Any:
-        """Return the shape at a sample; at rest outside the track."""
-        ...
 
 
 class Stage:
@@ -66,11 +47,10 @@ class Stage:
         clock: Callable[[], float],
     ) -> None:
         self.output = output
-        self.mouth: Mouth = mouth()
         self.current: Reply | None = None
         self.on_expression: Callable[[str], None] = lambda name: None
-        self._new_mouth = mouth
         self._pages = PageStream(show)
+        self._new_mouth = mouth
         self._tell = tell
         self._clock = clock
         self._clear()
@@ -78,7 +58,7 @@ class Stage:
     def _clear(self) -> None:
         self._lines: list[Line] = []
         self._track = Track()
-        self._rows = 0
+        self._lips = Lips(self._new_mouth(), self._pages)
         self._heard: list[tuple[int, int]] = []
         """What was audible before the stream in progress, from sample to sample."""
         self._held: int | None = None
@@ -101,7 +81,6 @@ class Stage:
         """
         self._clear()
         self.current = reply
-        self.mouth = self._new_mouth()
         if held:
             self._held = 0
             self._unknown = True
@@ -136,26 +115,9 @@ class Stage:
         self._pages.words(line, words)
         line.unmouthed.append(pcm)
         line.shapes += shapes
-        self._lip_sync(line, position)
+        self._lips.follow(line, position)
         if dry or words or sound.last:
             self._changed.set()
-
-    def _lip_sync(self, line: Line, position: int) -> None:
-        """Move the mouth track on when it is needed soon, and at the end of a phrase: few long steps cost least."""
-        if not line.unmouthed:
-            return
-        if not line.complete and self._mouth_due() > position:
-            return
-        whole = line.unmouthed[0] if len(line.unmouthed) == 1 else np.concatenate(line.unmouthed)
-        self.mouth.add(line.at, line.shapes, whole, line.complete)
-        line.shapes, line.unmouthed = [], []
-        rows = self.mouth.rows(self._rows)
-        self._pages.mouth(self._rows * STEP, STEP, rows)
-        self._rows += len(rows)
-
-    def _mouth_due(self) -> int:
-        """Return the position at which the mouth track must be moved on."""
-        return self._rows * STEP - MOUTH_LEAD
 
     def end(self, reply: Reply) -> None:
         """All of the reply has been written."""
@@ -188,8 +150,7 @@ class Stage:
         self.output.begin(self._pages.serial)
         for line in self._lines:
             self._pages.phrase(line)
-        row = -(-start // STEP)
-        self._pages.mouth(row * STEP, STEP, self.mouth.rows(row)[: self._rows - row])
+        self._lips.tell_again(start)
         if len(rest := sound[start:].copy()):
             rise = np.linspace(0.0, 1.0, min(FADE_IN, len(rest))) if start else 1.0
             rest[:FADE_IN] = (rest[:FADE_IN] * rise).astype(np.int16)
@@ -264,7 +225,7 @@ class Stage:
 
     def mouth_now(self, ahead_s: float = 0.0) -> Any:
         """Return the mouth's shape at the audible position or so long after it (at rest between replies)."""
-        return self.mouth.at(-1 if self.position is None else self.position + ahead_s * RATE_HZ)
+        return self._lips.at(-1 if self.position is None else self.position + ahead_s * RATE_HZ)
 
     def level_db(self) -> float:
         """Return how loud she is at this moment, in dBFS."""
@@ -310,7 +271,7 @@ class Stage:
             if announce(self._lines, position, reply.id, self._tell, self.on_expression):
                 self._progress.set()
             if self._lines:
-                self._lip_sync(self._lines[-1], position)
+                self._lips.follow(self._lines[-1], position)
             if self._ended and position >= self._track.samples:
                 mark(reply.marks, "last_audible", self._clock())
                 self._over.set()
@@ -321,7 +282,7 @@ class Stage:
             wait_s = CLOCK_S if position < self._track.samples or not self._lines else 5.0
             due = next_position(self._lines, position, self._track.samples)
             if self._lines and self._lines[-1].unmouthed:
-                due = self._mouth_due() if due is None else min(due, self._mouth_due())
+                due = self._lips.due() if due is None else min(due, self._lips.due())
             if due is not None:
                 wait_s = min(wait_s, max(0.001 if position != before else STALLED_S, (due - position) / RATE_HZ))
             if position != before or position >= self._track.samples or self._held is not None:
