@@ -82,7 +82,7 @@ async def long_answer(prompt: Any) -> AsyncIterator[str]:
 
 
 async def house_that_hears(go_live: GoLive, transcriber: str, microphone_file: Path) -> House:
-    before, after = np.zeros(RATE_HZ // 2, np.int16), np.zeros(60 * RATE_HZ, np.int16)
+    before, after = np.zeros(RATE_HZ * 3 // 2, np.int16), np.zeros(60 * RATE_HZ, np.int16)
     microphone_file.write_bytes(wav(np.concatenate((before, spoken(QUESTION), after)), RATE_HZ))
     return await go_live(stt={"engine": "openai", "openai": {"base_url": transcriber, "api_key": KEY}})
 
