@@ -225,6 +225,7 @@ class MouthTrack:
         if end <= begin:
             return
         loudness = _loudness(energy, begin, end)
+        eases = [ease for ease in eases if ease.begin_s < end * STEP_S]
         shapes = _blend(eases, np.arange(begin, end, dtype=np.float64) * STEP_S)
         self._rows = np.concatenate((self._rows, self._mix(shapes, loudness)))
         done_s = end * STEP_S
