@@ -10,30 +10,12 @@ from typing import Protocol
 from bot.config.settings import Settings
 from bot.config.speech import EarEngine
 from bot.hearing.ladder import RecogniserLadder
-from bot.supervisor import Board
+from bot.supervisor import Board, Living
 from bot.vocabulary import Health, Recogniser
 
 
-class LiveRecogniser(Recogniser, Protocol):
+class LiveRecogniser(Recogniser, Living, Protocol):
     """A recogniser as its module's ``build`` returns it."""
-
-    @property
-    def health(self) -> Health:
-        """How it is."""
-        ...
-
-    @property
-    def pid(self) -> int | None:
-        """Its child process, if it has one that runs."""
-        ...
-
-    async def start(self) -> None:
-        """Begin."""
-        ...
-
-    async def close(self) -> None:
-        """End."""
-        ...
 
 
 def build_ears(settings: Settings, board: Board, data: Path) -> tuple[RecogniserLadder, dict[str, LiveRecogniser]]:

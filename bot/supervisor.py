@@ -26,6 +26,28 @@ FAULT_S = 0.5
 CANCEL_S = 1.0
 
 
+class Living(Protocol):
+    """A part that lives as long as she does."""
+
+    @property
+    def health(self) -> Health:
+        """How it is."""
+        ...
+
+    @property
+    def pid(self) -> int | None:
+        """Its child process, if it has one that runs."""
+        ...
+
+    async def start(self) -> None:
+        """Begin."""
+        ...
+
+    async def close(self) -> None:
+        """End."""
+        ...
+
+
 class Board:
     """The lights: one ``Health`` a part. Tells and logs each change once."""
 

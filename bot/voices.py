@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bot.config.settings import Settings
 from bot.config.speech import VoiceEngine
-from bot.supervisor import Board
+from bot.supervisor import Board, Living
 from bot.vocabulary import Health, Voice
 from bot.voice.captions_only import CaptionsOnly
 from bot.voice.ladder import VoiceLadder
@@ -21,26 +21,8 @@ ALWAYS: VoiceEngine = "espeak"
 """Stands behind every other voice: it needs no account, no model and no network."""
 
 
-class LiveVoice(Voice, Protocol):
+class LiveVoice(Voice, Living, Protocol):
     """A voice as its module's ``build`` returns it."""
-
-    @property
-    def health(self) -> Health:
-        """How it is."""
-        ...
-
-    @property
-    def pid(self) -> int | None:
-        """Its child process, if it has one that runs."""
-        ...
-
-    async def start(self) -> None:
-        """Begin."""
-        ...
-
-    async def close(self) -> None:
-        """End."""
-        ...
 
 
 def build_voices(settings: Settings, board: Board, data: Path) -> tuple[VoiceLadder, dict[str, LiveVoice]]:
