@@ -95,7 +95,7 @@ def test_what_is_longer_than_xtts_listens_is_cut(kept, woman, tmp_path):
 )
 def test_a_bad_sample_is_refused_with_what_to_do(kept, woman, tmp_path, capsys, spoil, reason):
     assert kept(spoil(woman), kind="wav", subtype="FLOAT") == 1
-    told = capsys.readouterr().out
+    told = capsys.readouterr().err
     fields = ("seconds", "wanted", "level", "share", "decibels")
     begin, _, _ = text(f"cloning.{reason}", **dict.fromkeys(fields, "@")).partition("@")
     assert begin in told
@@ -132,17 +132,17 @@ def test_a_voice_is_never_overwritten(kept, woman, man, tmp_path):
 def test_what_is_no_sound_is_refused(tmp_path, capsys, content):
     file = tmp_path / "sample.wav"
     assert clone(Settings(), tmp_path, "yo", file) == 1
-    assert text("cloning.no_file", file=file) in capsys.readouterr().out
+    assert text("cloning.no_file", file=file) in capsys.readouterr().err
     file.write_bytes(content)
     assert clone(Settings(), tmp_path, "yo", file) == 1
-    assert text("cloning.unreadable", file=file) in capsys.readouterr().out
+    assert text("cloning.unreadable", file=file) in capsys.readouterr().err
 
 
 def test_without_the_package_that_reads_sound_the_command_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
     (tmp_path / "s.wav").write_bytes(b"RIFF")
     assert clone(Settings(), tmp_path, "yo", tmp_path / "s.wav") == 1
-    assert "--extra xtts" in capsys.readouterr().out
+    assert "--extra xtts" in capsys.readouterr().err
 
 
 def test_level_is_measured_on_speech_alone(woman):

@@ -6,6 +6,7 @@ What XTTS2 makes of it (the latents) is computed when the voice first speaks, an
 from __future__ import annotations
 
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,13 @@ def clone(settings: Settings, data: Path, name: str, sample: Path) -> int:
             raise _Unfit("\n".join(problems))
         _keep(file, sound, rate_hz)
     except _Unfit as unfit:
-        print(unfit)
+        print(unfit, file=sys.stderr)
         return FAILED
     except EngineDown as down:
-        print(down.reason, down.repair, sep="\n")
+        print(down.reason, down.repair, sep="\n", file=sys.stderr)
         return FAILED
     except OSError as fault:
-        print(text("cloning.not_kept", file=file, error=fault.strerror or fault))
+        print(text("cloning.not_kept", file=file, error=fault.strerror or fault), file=sys.stderr)
         return FAILED
     _report(settings, name, file, found)
     return WELL
