@@ -25,6 +25,7 @@ from aiohttp import WSMsgType, web
 from bot import texts
 from bot.guard_flag import Flag
 from bot.pipes import FRAME, pack, private_pipes, unpack
+from bot.proactor import keep_accepting
 from bot.studio.security import STUDIO_PORT, TOKENS, add_headers, given_scope, make_guard, own_hosts, plain_errors
 from bot.studio.tokens import Tokens
 
@@ -59,13 +60,14 @@ class Listener:
         """Listen, on any free port if the wanted one is taken, until the process ends."""
         threading.Thread(target=self._write, daemon=True).start()
         await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        keep_accepting(loop)
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError:
             await web.TCPSite(self._runner, self._host, 0).start()
         self._port = self._runner.addresses[0][1]
         self._news.put({"op": "listening", "port": self._port})
-        loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(source, loop), daemon=True).start()
         if self._key:
             from bot.panic_key import panic_key  # last: panic by other ways is ready before

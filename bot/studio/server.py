@@ -13,6 +13,7 @@ from aiohttp import web
 
 import avatar
 from avatar.layers import Layer
+from bot.proactor import keep_accepting
 from bot.studio.api import HOUSE, ROUTES, House
 from bot.studio.doorman import Doorman
 from bot.studio.hand_api import HAND, HAND_ROUTES, Hand, presence
@@ -137,6 +138,7 @@ class Server:
     async def start(self) -> None:
         """Listen; with port 0, ``port`` becomes the one that was free. Raises ``PortTaken``."""
         await self._runner.setup()
+        keep_accepting(asyncio.get_running_loop())
         try:
             self._listener = await asyncio.get_running_loop().create_server(self._admit, self._host, self.port)
         except OSError as error:
