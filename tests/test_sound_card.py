@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 import wave
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.stage.sound_card import SoundCardOutput
+from bot.stage.outputs import Outputs
+from bot.stage.sound_card import SoundCardOutput, list_devices
+from bot.vocabulary import EngineDown, Health
 from tests.bench.panic import Bench, hosted
 from tests.bench.program import running
 from tests.conftest import needs
@@ -128,8 +132,13 @@ class FakePortAudio:
     PortAudioError = OSError
 
     def query_devices(self, index: int | None = None, kind: str = "") -> Any:
-        device = {"name": "fake", "default_samplerate": RATE, "max_output_channels": 1}
+        device = {"name": "fake", "hostapi": 0, "default_samplerate": RATE, "max_output_channels": 1}
+        device["default_low_output_latency"] = 0.2
         return device if kind else [device]
+
+    def query_hostapis(self, index: int | None = None) -> Any:
+        host = {"name": "ALSA", "default_output_device": 0}
+        return [host] if index is None else host
 
     def OutputStream(self, *, callback: Any, blocksize: int, **_: Any) -> Any:
         self.callback, self.blocksize, self.active, self.time = callback, blocksize, True, 0.0
@@ -165,3 +174,138 @@ def test_while_silenced_nothing_is_let_out_whatever_is_written(monkeypatch: pyte
     output.begin(3)
     output.write(second)
     assert device.block().min() == 9000
+
+
+# ------------------------------------------------------------------ Windows, where each loudspeaker is there many times
+
+REALTEK = "Altavoces (Realtek High Definition Audio)"
+WINDOWS_HOSTS = [("MME", 1), ("Windows DirectSound", 4), ("Windows WASAPI", 7), ("Windows WDM-KS", 9)]
+"""Each with its own default device."""
+WINDOWS = [
+    (0, "Asignador de sonido Microsoft - Output", 2, 0.09),
+    (0, "Altavoces (Realtek High Definit", 2, 0.09),
+    (0, "Auriculares (WH-1000XM4)", 2, 0.09),
+    (1, "Controlador primario de sonido", 2, 0.12),
+    (1, REALTEK, 2, 0.12),
+    (1, "Auriculares (WH-1000XM4)", 2, 0.12),
+    (2, "Micrófono (Yeti)", 0, 0.0),
+    (2, REALTEK, 2, 0.003),
+    (2, "Auriculares (WH-1000XM4)", 2, 0.003),
+    (3, "Speakers (Realtek HD Audio output)", 8, 0.01),
+    (3, "Auriculares (WH-1000XM4)", 2, 0.01),
+]
+"""Sound system, name (MME's are cut at 31 letters), channels out, and what the system calls low in seconds."""
+
+
+class Windows(FakePortAudio):
+    """PortAudio as Windows shows it. WASAPI opens in the thread alone that PortAudio was started in."""
+
+    def __init__(self, *refusing: int) -> None:
+        self.refusing = refusing
+        self.opened: dict[str, Any] = {}
+        self.closed = 0
+        self._thread: threading.Thread | None = None
+
+    def started(self) -> Windows:
+        self._thread = self._thread or threading.current_thread()
+        return self
+
+    def query_devices(self, index: int | None = None, kind: str = "") -> Any:
+        devices = [
+            {"name": name, "hostapi": host, "default_samplerate": float(RATE), "max_output_channels": channels}
+            | {"default_low_output_latency": low_s}
+            for host, name, channels, low_s in WINDOWS
+        ]
+        return devices[1 if index is None else index] if kind else devices
+
+    def query_hostapis(self, index: int | None = None) -> Any:
+        hosts = [{"name": name, "default_output_device": default} for name, default in WINDOWS_HOSTS]
+        return hosts if index is None else hosts[index]
+
+    def WasapiSettings(self, *, auto_convert: bool) -> tuple[str, bool]:
+        return "Windows WASAPI", auto_convert
+
+    def OutputStream(self, **asked: Any) -> Any:
+        host = WINDOWS_HOSTS[WINDOWS[1 if asked["device"] is None else asked["device"]][0]][0]
+        if asked["extra_settings"] and asked["extra_settings"][0] != host:
+            raise self.PortAudioError("Incompatible host API specific stream info")
+        if host == "Windows WASAPI" and threading.current_thread() is not self._thread:
+            raise self.PortAudioError("CO_E_NOTINITIALIZED")
+        self.opened = asked
+        return super().OutputStream(**asked)
+
+    def start(self) -> None:
+        if self.opened["device"] in self.refusing:
+            raise self.PortAudioError("Device unavailable")
+
+    def close(self, ignore_errors: bool = True) -> None:
+        self.closed += 1
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, wanted: str, *refusing: int) -> tuple[int, float, Any]:
+    """Return which device was opened, with what latency in seconds and what settings."""
+    windows = Windows(*refusing)
+    monkeypatch.setattr("bot.stage.sound_card._portaudio", windows.started)
+    SoundCardOutput(wanted)
+    assert windows.closed == len(refusing), "what does not start is let go"
+    return windows.opened["device"], windows.opened["latency"], windows.opened["extra_settings"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ("", 7),
+        ("realtek", 7),
+        (REALTEK, 7),
+        ("Altavoces (Realtek High Definit", 7),
+        ("wh-1000", 8),
+        ("Auriculares (WH-1000XM4)", 8),
+    ],
+)
+def test_on_windows_she_plays_by_wasapi_whatever_name_was_kept(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, index: int
+) -> None:
+    assert opened(monkeypatch, wanted) == (index, 0.03, ("Windows WASAPI", True))
+
+
+def test_where_wasapi_refuses_the_next_sound_system_plays_and_does_not_crackle(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert opened(monkeypatch, "", 7) == (None, 0.09, None)
+    assert opened(monkeypatch, REALTEK, 7) == (4, 0.12, None)
+    assert opened(monkeypatch, "asignador") == (0, 0.09, None)
+    with pytest.raises(EngineDown, match="Device unavailable"):
+        opened(monkeypatch, REALTEK, 4, 7)
+
+
+def test_elsewhere_the_system_chooses_and_she_is_as_quick_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    class Linux(FakePortAudio):
+        def OutputStream(self, **given: Any) -> Any:
+            asked.update(given)
+            return super().OutputStream(**given)
+
+    monkeypatch.setattr("bot.stage.sound_card._portaudio", Linux)
+    SoundCardOutput("")
+    assert (asked["device"], asked["latency"], asked["extra_settings"]) == (None, 0.03, None)
+
+
+def test_on_windows_one_loudspeaker_is_one_name_and_a_lost_one_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows = Windows()
+    monkeypatch.setattr("bot.stage.sound_card._portaudio", windows.started)
+    monkeypatch.setattr("bot.stage.outputs.REOPEN_S", 0.0)
+    lights: list[Health] = []
+
+    async def scene() -> None:
+        outputs = Outputs("sound_card", "wh-1000", None, lambda: False, lights.append, lambda: 0.0)
+        await outputs.open()
+        assert outputs.choose().name == "sound_card", lights[-1]
+        windows.active = False
+        assert outputs.choose().name == "none"
+        async with asyncio.timeout(10):
+            while lights[-1].state != "ok":
+                await asyncio.sleep(0)
+        assert windows.opened["device"] == 8
+        outputs.close()
+
+    assert asyncio.run(list_devices()) == [REALTEK, "Auriculares (WH-1000XM4)"]
+    asyncio.run(scene())

@@ -15,21 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.children import environment
+from bot.sound_systems import MME, rank
 from bot.texts import text
 from bot.vocabulary import EngineDown
 
-HOST_RANK = {
-    "Windows WASAPI": 0,
-    "Core Audio": 0,
-    "ALSA": 0,
-    "PulseAudio": 0,
-    "Windows DirectSound": 1,
-    "MME": 2,
-    "Windows WDM-KS": 3,
-}
-"""Windows shows a microphone once for each of its sound systems: the best comes first, and one that takes the device
-for itself alone last. MME cuts names off after 31 characters."""
-OTHER_RANK = 2
 LOOPBACK = "[Loopback]"
 """How PortAudio marks what records a loudspeaker: no microphone, unless it is asked for by that very name."""
 LIST_S = 10.0
@@ -49,7 +38,7 @@ class InputDevice:
     @property
     def rank(self) -> int:
         """How good its sound system is; the least is the best."""
-        return HOST_RANK.get(self.host, OTHER_RANK)
+        return rank(self.host)
 
 
 def portaudio() -> Any:
@@ -105,7 +94,7 @@ def ways_to(wanted: str, devices: Sequence[InputDevice]) -> list[InputDevice]:
 
 
 def _is_cut(device: InputDevice, name: str) -> bool:
-    return device.host == "MME" and len(device.name) >= 31 and name.startswith(device.name.casefold())
+    return device.host == MME and len(device.name) >= 31 and name.startswith(device.name.casefold())
 
 
 async def list_now() -> list[str]:

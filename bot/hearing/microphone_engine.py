@@ -19,6 +19,7 @@ import numpy as np
 from bot.hearing.blocks import Arrivals, Blocks
 from bot.hearing.input_devices import InputDevice, input_devices, portaudio, ways_to
 from bot.hearing.silero import RATE_HZ
+from bot.sound_systems import settings
 from bot.texts import text
 from bot.vocabulary import EngineDown, Pcm
 
@@ -90,7 +91,6 @@ class _Capture:
         self._pieces: queue.SimpleQueue[tuple[bytes, float]] = queue.SimpleQueue()
         self._arrivals = Arrivals(rate_hz)
         self._heard_s = time.monotonic()
-        wasapi = device.host == "Windows WASAPI"
         self._stream = sounddevice.RawInputStream(
             device=device.index,
             samplerate=rate_hz,
@@ -98,7 +98,7 @@ class _Capture:
             dtype="int16",
             blocksize=int(rate_hz * PIECE_S),
             latency=LATENCY_S,
-            extra_settings=sounddevice.WasapiSettings(auto_convert=True) if wasapi else None,
+            extra_settings=settings(sounddevice, device.host),
             callback=self._callback,
         )
         try:

@@ -17,7 +17,7 @@ from bot.hearing.trial import Trial, try_microphone
 from bot.setup.config_file import NotSaved, save
 from bot.setup.terminal import NoAnswer, Terminal
 from bot.stage.silent import RATE_HZ
-from bot.stage.sound_card import SoundCardOutput, list_devices
+from bot.stage.sound_card import list_devices, open_card
 from bot.texts import text
 from bot.vocabulary import EngineDown, Pcm
 
@@ -77,7 +77,7 @@ def _microphone(terminal: Terminal, run: Run, listen_s: float) -> dict[str, str]
 def _loudspeaker(terminal: Terminal, run: Run) -> dict[str, str]:
     while True:
         try:
-            names = list(dict.fromkeys(list_devices()))
+            names: list[str] = run(list_devices())
         except EngineDown as down:
             terminal.say(f"{down.reason} {down.repair}")
             return {}
@@ -123,7 +123,7 @@ def _verdict(loudest_db: float) -> str:
 
 async def _play(device: str) -> None:
     """Play two notes. Raises ``EngineDown`` when the loudspeaker cannot be opened."""
-    output = await asyncio.to_thread(SoundCardOutput, device)
+    output = await open_card(device)
     try:
         tone = np.concatenate([_note(660.0), _note(880.0)])
         output.begin(1)

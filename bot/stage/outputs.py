@@ -9,7 +9,7 @@ from typing import Literal
 
 from bot.stage.browser import BrowserOutput
 from bot.stage.silent import SilentOutput
-from bot.stage.sound_card import SoundCardOutput
+from bot.stage.sound_card import SoundCardOutput, open_card
 from bot.texts import text
 from bot.vocabulary import EngineDown, Health, Output
 
@@ -52,7 +52,7 @@ class Outputs:
         """Open the sound card, if it may be needed; a failure shows as a light, not as an error."""
         if self._wish in ("auto", "sound_card") and not self._closed:
             try:
-                self._card = await asyncio.to_thread(SoundCardOutput, self._device, self._silenced)
+                self._card = await open_card(self._device, self._silenced)
                 self._card_problem = None
             except EngineDown as problem:
                 self._card_problem = problem

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import soxr
 
+from bot.sound_systems import DIRECT_SOUND, MME, settings
+from bot.stage.output_devices import names_of, output_devices, ways_to
 from bot.stage.silent import RATE_HZ, SilentOutput
 from bot.texts import text
 from bot.vocabulary import EngineDown, Pcm
@@ -19,8 +23,12 @@ log = logging.getLogger(__name__)
 
 BLOCK_S = 0.01
 LATENCY_S = 0.03
-"""Three blocks: with two (PortAudio's "low") a stall of 20 ms is heard, and with more she falls silent too late."""
+"""Three blocks: with two (PortAudio's "low") a stall of 20 ms is heard, and with more she falls silent too late.
+
+MME and DirectSound crackle below what they call low themselves, and get that."""
 FADE_S = 0.005
+_THREAD = ThreadPoolExecutor(1, "sound card")
+"""Where PortAudio is started and devices are opened: WASAPI opens them in no other thread than it was started in."""
 
 
 class _Line:
@@ -40,11 +48,6 @@ class _Line:
         """(frames before the block, time at which its first frame leaves the DAC)."""
 
 
-def list_devices() -> list[str]:
-    """Return the names of devices that can play. Raises ``EngineDown`` when PortAudio is missing."""
-    return [str(d["name"]) for d in _portaudio().query_devices() if d["max_output_channels"] > 0]
-
-
 def _portaudio() -> Any:
     try:
         import sounddevice
@@ -53,23 +56,14 @@ def _portaudio() -> Any:
     return sounddevice
 
 
-def find_device(wanted: str) -> int | None:
-    """Return the index of the device whose name contains ``wanted`` (``None``: the default one).
+async def list_devices() -> list[str]:
+    """Return the names of devices that can play. Raises ``EngineDown`` when PortAudio is missing."""
+    return await asyncio.get_running_loop().run_in_executor(_THREAD, lambda: names_of(output_devices(_portaudio())))
 
-    Raises ``EngineDown`` with the names that exist.
-    """
-    sounddevice = _portaudio()
-    found = [(i, str(d["name"])) for i, d in enumerate(sounddevice.query_devices()) if d["max_output_channels"] > 0]
-    if not found:
-        raise EngineDown(text("stage.no_card"), text("stage.no_card_repair"))
-    if not wanted:
-        return None
-    exact = [i for i, name in found if name.casefold() == wanted.casefold()]
-    partly = [i for i, name in found if wanted.casefold() in name.casefold()]
-    if not exact + partly:
-        names = ", ".join(name for _, name in found)
-        raise EngineDown(text("stage.no_device", wanted=wanted), text("stage.no_device_repair", names=names))
-    return (exact + partly)[0]
+
+async def open_card(device: str, silenced: Callable[[], bool] = lambda: False) -> SoundCardOutput:
+    """Open a device (see ``SoundCardOutput``), without blocking the event loop. Raises ``EngineDown``."""
+    return await asyncio.get_running_loop().run_in_executor(_THREAD, SoundCardOutput, device, silenced)
 
 
 class SoundCardOutput:
@@ -84,29 +78,43 @@ class SoundCardOutput:
 
     def __init__(self, device: str, silenced: Callable[[], bool] = lambda: False) -> None:
         self._silenced = silenced
+        self._line = _Line()
+        self._resampler: Any = None
+        self._after_loss: SilentOutput | None = None
         sounddevice = _portaudio()
-        index = find_device(device)
+        problem = ""
+        for index in ways_to(device, output_devices(sounddevice)):
+            try:
+                self._open(sounddevice, index)
+            except sounddevice.PortAudioError as error:
+                problem = problem or str(error)
+            else:
+                return
+        reason = text("stage.card_refused", name=device or "default", error=problem)
+        raise EngineDown(reason, text("stage.card_refused_repair"))
+
+    def _open(self, sounddevice: Any, index: int | None) -> None:
+        info = sounddevice.query_devices(index, "output")
+        host = str(sounddevice.query_hostapis(info["hostapi"])["name"])
+        least_s = float(info["default_low_output_latency"]) if host in (MME, DIRECT_SOUND) else 0.0
+        self.device_name = str(info["name"])
+        self._device_hz = int(info["default_samplerate"])
+        self._channels = min(2, int(info["max_output_channels"]))
+        self._stream = sounddevice.OutputStream(
+            device=index,
+            samplerate=self._device_hz,
+            channels=self._channels,
+            dtype="int16",
+            blocksize=int(self._device_hz * BLOCK_S),
+            latency=max(LATENCY_S, least_s),
+            extra_settings=settings(sounddevice, host),
+            callback=self._callback,
+        )
         try:
-            info = sounddevice.query_devices(index, "output")
-            self.device_name = str(info["name"])
-            self._device_hz = int(info["default_samplerate"])
-            self._channels = min(2, int(info["max_output_channels"]))
-            self._line = _Line()
-            self._resampler: Any = None
-            self._after_loss: SilentOutput | None = None
-            self._stream = sounddevice.OutputStream(
-                device=index,
-                samplerate=self._device_hz,
-                channels=self._channels,
-                dtype="int16",
-                blocksize=int(self._device_hz * BLOCK_S),
-                latency=LATENCY_S,
-                callback=self._callback,
-            )
             self._stream.start()
-        except sounddevice.PortAudioError as error:
-            reason = text("stage.card_refused", name=device or "default", error=str(error))
-            raise EngineDown(reason, text("stage.card_refused_repair")) from error
+        except sounddevice.PortAudioError:
+            self.close()
+            raise
 
     @property
     def alive(self) -> bool:
