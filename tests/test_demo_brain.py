@@ -14,6 +14,7 @@ from bot.mind.demo.brain import HER_NAME, MODEL, DemoBrain, requests
 from bot.mind.demo.lessons import PROMPTS
 from bot.mind.demo.reader import WEIGHTS, Meant
 from bot.mind.prompts import PromptBook, short_persona
+from bot.mind.quoting import clean_name
 from bot.vocabulary import Language
 from tests import tiny_gguf
 from tests.bench import demo as exam
@@ -65,9 +66,9 @@ async def test_it_greets_names_that_nobody_ever_had() -> None:
 
 
 def test_of_many_those_whom_it_understands_best_are_answered_by_name_and_the_rest_together() -> None:
-    heard = [("Ana", "hola"), ("Beto", "qwzx"), ("Carla", "gracias"), ("Dani", "gg")]
+    heard = [("Ana", "hola"), ("Beto", "¿cuánto es 7 por 8?"), ("Carla", "gracias"), ("Dani", "gg")]
     prompt = exam.prompt_of(chat("es", *heard), PromptBook(PROMPTS, "es", "Aneeka"))
-    meant = [Meant("greet", 0.93), Meant("unknown", 0.2), Meant("thanks", 0.97), Meant("gg", 0.6)]
+    meant = [Meant("greet", 0.93), Meant("unknown", 0.9999), Meant("thanks", 0.97), Meant("gg", 0.6)]
     ana, carla, crowd = (
         'Chat, Ana: "hola" (greet, brief)',
         'Chat, Carla: "gracias" (thanks, brief)',
@@ -95,30 +96,46 @@ async def test_a_message_of_full_length_is_answered_and_ends() -> None:
     assert 0 < len(answered.text) < exam.LONGEST
 
 
-async def test_another_name_for_her_is_hers() -> None:
+@pytest.mark.parametrize("viewer", ["CaptainOwl", "Aneeka-fan", "Ane"])
+async def test_another_name_for_her_is_hers_and_viewers_keep_theirs(viewer: str) -> None:
     said = ""
     brain = DemoBrain(short_persona(PROMPTS, "en", HER_NAME), "Zorba", on_health=lambda health: None)
     await brain.start()
     assert await brain.ready(60)
     book = PromptBook(PROMPTS, "en", "Zorba")
-    asked = exam.prompt_of(chat("en", ("CaptainOwl", "Zorba, who are you?")), book)
+    asked = exam.prompt_of(chat("en", (viewer, "Zorba, who are you?")), book)
     for _ in range(12):
         said += "".join([piece async for piece in brain.think(asked)])
     await brain.close()
     assert "Zorba" in said
-    assert "Aneeka" not in said
+    assert viewer in said
+    assert "Aneeka" not in said.replace(viewer, "")
 
 
-async def test_of_answers_that_are_all_doubted_the_likeliest_is_given(tmp_path: Path) -> None:
-    """A model that has learnt nothing doubts everything."""
+async def test_a_model_that_is_sure_of_nothing_is_silent(tmp_path: Path) -> None:
+    """The understudy answers for a brain without an answer."""
     model = tiny_gguf.write(tmp_path / "tiny.gguf")
     brain = DemoBrain(short_persona(PROMPTS, "es", "Aneeka"), "Aneeka", on_health=lambda health: None, model=model)
     await brain.start()
     assert await brain.ready(60)
     asked = exam.prompt_of(chat("es", ("Ana", "hola")), PromptBook(PROMPTS, "es", "Aneeka"))
-    first, second = ["".join([piece async for piece in brain.think(asked)]) for _ in range(2)]
+    assert [piece async for piece in brain.think(asked)] == []
     await brain.close()
-    assert first == second != ""
+
+
+async def test_names_in_any_alphabet_are_copied_and_nothing_is_garbled() -> None:
+    names = ["ДмитрийПетрович", "さくらんぼ", "민수지은", "Łukaszżółć", "Ωμέγα", "小明美玲", "Ññandú_çà", "ʙᴇᴀʀ"]
+    answers = await ask([chat("es", (name, text)) for name in names for text in ("hola!!", "jajaja qué risa")])
+    for name, answered in zip([name for name in names for _ in range(2)], answers, strict=True):
+        assert clean_name(name) in answered.text
+        assert len(answered.text) < 160
+        assert "\N{REPLACEMENT CHARACTER}" not in answered.text
+
+
+@pytest.mark.parametrize("sign", ["好", "🦊", "ñ", "W"])
+async def test_whatever_fills_a_line_is_answered(sign: str) -> None:
+    (answered,) = await ask([chat("es", ("Parlanchina", sign * 500))])
+    assert "Parlanchina" in answered.text
 
 
 async def test_a_first_start_answers_with_it(go_live: GoLive) -> None:

@@ -104,9 +104,13 @@ async def test_an_answer_is_repeatable_limited_and_counted(load: Any, tiny: Path
 
 
 def test_an_answer_that_the_model_doubts_is_broken_off(engine: LlamaEngine) -> None:
-    request = {"do": "think", "messages": [{"role": "user", "content": "hola"}], "max_tokens": 24, "temperature": 1.0}
-    *whole, _ = engine.run({**request, "most_doubt": math.inf}, b"")
+    request = {"do": "think", "messages": [{"role": "user", "content": "hola"}], "max_tokens": 200, "temperature": 1.0}
+    engine._llm.set_seed(1)
+    *whole, (facts, _) = engine.run({**request, "most_doubt": math.inf}, b"")
+    assert facts["doubt"] == math.inf, "cut for its length"
+    engine._llm.set_seed(1)
     *part, (facts, _) = engine.run({**request, "most_doubt": 10.0}, b"")
+    assert [item["text"] for item, _ in part] == [item["text"] for item, _ in whole[: len(part)]]
     assert len(part) < len(whole)
     assert 10.0 < facts["doubt"] < 20.0
 

@@ -108,9 +108,11 @@ class LlamaEngine:
             logits_processor=self._watched(request, len(ids), doubt),
         )
         news: dict[str, float] = facts
+        ended = False
         with contextlib.closing(tokens):
             for count, token in enumerate(tokens, 1):
-                if self._abort.is_set() or self._tokens.ends(token):
+                ended = self._tokens.ends(token)
+                if self._abort.is_set() or ended:
                     break
                 if piece := decoder.decode(self._llm.detokenize([token])):
                     yield {"text": piece, **news}, b""
@@ -120,7 +122,7 @@ class LlamaEngine:
         if rest := decoder.decode(b"", final=True):
             yield {"text": rest}, b""
         if doubt:
-            facts["doubt"] = math.inf if count == request["max_tokens"] else doubt.nats
+            facts["doubt"] = math.inf if count == request["max_tokens"] and not ended else doubt.nats
 
     def _watched(self, request: dict[str, Any], prompt_tokens: int, doubt: Doubt | None) -> Any:
         """Return the processors of what may be written next, ``None`` if there are none."""
