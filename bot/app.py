@@ -143,7 +143,7 @@ class Aneeka:
         self.engines.voice.ahead_s = self.stage.ahead_s
         self.performer = Performer(seed=int(time.time()), reduced_motion=settings.avatar.reduced_motion)
         sounds = Path(settings.stage.record).expanduser() if settings.stage.record else None
-        self.recorder = Recorder(data / "recordings", sounds)
+        self.recorder = Recorder(data / "recordings", sounds, self.board.report)
         self.server = Server(
             self.desk,
             self.hand,
@@ -212,6 +212,7 @@ class Aneeka:
     async def start(self) -> None:
         """Go live. Raises ``PortTaken``."""
         await self.server.start()
+        self.recorder.begin()
         beside = self.settings.studio.port + 1
         self.guard.start(self.server.port, beside if 1 < beside <= MAX_PORT else 0)
         for part in self.engines.parts.values():

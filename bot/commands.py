@@ -119,16 +119,12 @@ async def replay(
 
 
 def _summary(aneeka: Aneeka, took_s: float) -> dict[str, Any]:
-    turns = aneeka.desk.turns(10_000)
-    waits = [t["marks_ms"]["first_audible"] - t["marks_ms"]["cue"] for t in turns if "first_audible" in t["marks_ms"]]
-    modes: dict[str, int] = {}
-    for turn in turns:
-        modes[turn["mode"]] = modes.get(turn["mode"], 0) + 1
+    waits = [*aneeka.reporter.cue_to_audible_ms]
     return {
         "took_s": round(took_s, 1),
         **aneeka.desk.counters(),
         "chat_waiting": aneeka.inbox.chat_waiting,
-        "turns_by_mode": dict(sorted(modes.items())),
+        "turns_by_mode": dict(sorted(aneeka.reporter.turns_by_mode.items())),
         "cue_to_audible_ms": {f"p{p}": round(percentile(waits, p / 100), 1) for p in (50, 95)} if waits else {},
     }
 

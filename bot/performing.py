@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from bot.app import Aneeka
 
 
+SOUNDED = ("first_sound", "first_audible", "last_audible")
+"""The marks that an answer which nobody hears must not have."""
+
+
 class Performing:
     """Brings replies to their end."""
 
@@ -45,10 +49,15 @@ class Performing:
                 tell=a.live.tell,
             )
             try:
-                return await performance.run(a.thinking.prompt(reply) if approved is None else approved)
+                outcome = await performance.run(a.thinking.prompt(reply) if approved is None else approved)
             except PromptTooLong:
                 if not a.memory.shrink():
                     brain = a.engines.brain.outgrown()
+                continue
+            if not aloud:
+                for name in SOUNDED:
+                    reply.marks.pop(name, None)
+            return outcome
 
     def desk_stage(self) -> Stage:
         """Return a stage that nobody sees or hears, for an answer that must be approved first."""

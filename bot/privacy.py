@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from bot.chat.regulars import Regulars
 from bot.likeness import plain
-from bot.recorder import Record
 from bot.safety.decisions import Who
 from bot.texts import text
+from bot.turn_record import Record
 from bot.vocabulary import Person
 from bot.withdrawal import Withdrawal, folded_names
 

@@ -3,44 +3,64 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
+import os
 import re
+import tempfile
 import time
 import wave
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot.timing import marks_ms
-from bot.vocabulary import Heard, Pcm, Reply, Spoken
+from bot.record_files import blanked_line, change_lines, day_of, delete, expired_line, record_in
+from bot.texts import text
+from bot.turn_record import Record, blank, blank_old
+from bot.vocabulary import Health, Pcm
 from bot.withdrawal import Withdrawal
 
 log = logging.getLogger(__name__)
 
 KEPT_IN_MEMORY = 500
-VIEWERS_KINDS = ("chat", "event")
+PART = "recorder"
 A_FILE_A_DAY = "????-??-??.jsonl"
-Record = dict[str, Any]
+SHOWN = frozenset("id mode cut expression engines marks_ms".split())
+"""What a record has besides, to be shown as a turn."""
 Seen = TypeVar("Seen")
 
 
 class Recorder:
     """Writes turn records (see the README for their fields) without ever blocking the event loop."""
 
-    def __init__(self, folder: Path, sounds: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, sounds: Path | None = None, report: Callable[[Health], None] = lambda health: None
+    ) -> None:
+        """``sounds``: where to keep what she said; ``report`` gets the light ``recorder``."""
         self._folder = folder
         self._sounds = sounds
+        self._report = report
         self._newest: deque[Record] = deque(maxlen=KEPT_IN_MEMORY)
+        self._unwritten: deque[Record] = deque(maxlen=KEPT_IN_MEMORY)
+        """Turns that could not be written yet, oldest first."""
+        self._faults: dict[Path, str] = {}
+        """Why a folder could not be written when it was last tried."""
         self._order = asyncio.Lock()
         self._jobs: set[asyncio.Task[None]] = set()
         self._gone: deque[tuple[Withdrawal, bool]] = deque()
         """What is still to be blanked on disk, and whether in all files: a wave of bans is one pass over them."""
+        self._silenced: set[Path] = set()
+        """The sounds of turns that were blanked in memory, to be deleted."""
         self._since = time.time()
+        self._before_s = float("-inf")
         self._first_file = f"{time.strftime('%Y-%m-%d')}.jsonl"
+
+    def begin(self) -> None:
+        """See in the background whether the folders can be written, and what the newest turns of earlier runs were."""
+        self._later(self._begin())
 
     def newest(self, limit: int) -> list[Record]:
         """Return up to ``limit`` records, newest first."""
@@ -51,14 +71,20 @@ class Recorder:
         return self._sounds / f"{re.sub(r'[^A-Za-z0-9_-]', '', reply)}.wav" if self._sounds else None
 
     def write(self, record: Record, sound: Pcm, rate_hz: int) -> None:
-        """Keep a turn; files are written in the background, in order."""
-        self._newest.append(record)
+        """Keep a turn; files are written in the background, in order.
+
+        A ``wav`` in it is taken out if it cannot be written, at once where the last one could not.
+        """
         path = self.wav_path(record["id"]) if "wav" in record else None
-        self._later(self._append, json.dumps(record, ensure_ascii=False), path, sound, rate_hz)
+        if self._sounds in self._faults:
+            record.pop("wav", None)
+        self._newest.append(record)
+        self._later(self._keep(record, path, sound, rate_hz))
 
     def answered(self, what: Withdrawal) -> list[dict[str, str]]:
         """Return what was withdrawn among the lines that the newest turns answered."""
-        return [line for record in self._newest for line in record["heard"] if what.takes_line(line)]
+        lines = (line for record in self._newest if self._reaches(what, record) for line in record["heard"])
+        return [line for line in lines if what.takes_line(line)]
 
     def withdraw(self, what: Withdrawal, *, ever: bool = False) -> list[str]:
         """Blank every turn that answered something withdrawn or names the person, in memory and on disk.
@@ -66,9 +92,9 @@ class Recorder:
         Their sounds are deleted. ``ever``: also in the files of days long past. Returns the ids of those among the
         newest turns, oldest first.
         """
-        blanked = [r["id"] for r in self._newest if blank(r, what)]
+        blanked = [record["id"] for record in self._newest if self._blank(record, what)]
         self._gone.append((what, ever))
-        self._later(self._rewrite)
+        self._later(self._in_thread(self._rewrite))
         return blanked
 
     async def look(self, see: Callable[[Iterator[Record]], Seen]) -> Seen:
@@ -83,191 +109,175 @@ class Recorder:
         Files of older days are deleted whole, with the sounds of turns that answered viewers; in what stays, viewers'
         words and her answers to them are blanked.
         """
+        self._before_s = before_s
         for record in self._newest:
             blank_old(record, before_s)
-        self._later(self._expire, before_s)
+        self._later(self._in_thread(self._expire, before_s))
 
     async def flush(self) -> None:
         """Wait until everything is on disk."""
         while self._jobs:
             await asyncio.gather(*self._jobs)
 
-    def _later(self, job: Any, *args: Any) -> None:
-        task = asyncio.create_task(self._in_order(job, *args))
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
 
-    async def _in_order(self, job: Any, *args: Any) -> None:
+    async def _in_thread(self, job: Callable[..., None], *args: Any) -> None:
         async with self._order:
             try:
                 await asyncio.to_thread(job, *args)
-            except Exception as error:  # a recording that cannot be written must never cost a reply
+            except Exception as error:
                 log.error("cannot write the recording: %s", error)
 
-    def _append(self, line: str, wav: Path | None, sound: Pcm, rate_hz: int) -> None:
+    # ------------------------------------------------------------------ written and read in the background
+
+    async def _begin(self) -> None:
+        async with self._order:
+            for folder in self._written_to:
+                await self._tried(folder, probe, folder)
+            try:
+                earlier = await asyncio.to_thread(self._earlier)
+            except OSError as error:
+                log.error("cannot read the recordings: %s", error)
+                return
+            for record in earlier[: KEPT_IN_MEMORY - len(self._newest)]:
+                for what, _ in self._gone:
+                    self._blank(record, what)
+                blank_old(record, self._before_s)
+                self._newest.appendleft(record)
+
+    async def _keep(self, record: Record, wav: Path | None, sound: Pcm, rate_hz: int) -> None:
+        async with self._order:
+            if wav is not None and self._sounds is not None and not _is_blank(record):
+                if not await self._tried(self._sounds, _write_sound, wav, sound, rate_hz):
+                    record.pop("wav", None)
+                elif _is_blank(record):
+                    await asyncio.to_thread(delete, wav)
+                else:
+                    record["wav"] = str(wav)
+            self._unwritten.append(record)
+            lines = [json.dumps(each, ensure_ascii=False) for each in self._unwritten]
+            if await self._tried(self._folder, self._append, lines):
+                self._unwritten.clear()
+
+    @property
+    def _written_to(self) -> list[Path]:
+        return [self._folder] if self._sounds is None else [self._folder, self._sounds]
+
+    async def _tried(self, folder: Path, job: Callable[..., None], *args: Any) -> bool:
+        """Whether this could be written in one of the folders; the light tells. What cannot never costs a reply."""
+        try:
+            await asyncio.to_thread(job, *args)
+        except Exception as error:
+            log.error("cannot write the recording: %s", error)
+            self._faults[folder] = getattr(error, "strerror", None) or str(error)
+        else:
+            self._faults.pop(folder, None)
+        self._report(health(self._written_to, self._faults))
+        return folder not in self._faults
+
+    def _append(self, lines: list[str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / f"{time.strftime('%Y-%m-%d')}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-        if wav is not None:
-            wav.parent.mkdir(parents=True, exist_ok=True)
-            write_wav(wav, sound, rate_hz)
+        whole = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+        with (self._folder / f"{time.strftime('%Y-%m-%d')}.jsonl").open("ab", buffering=0) as file:
+            end = file.tell()
+            if file.write(whole) < len(whole):
+                file.truncate(end)  # no half line, to which the next one would be added
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _earlier(self) -> list[Record]:
+        """Return the newest records on disk that can be shown, newest first."""
+        found: list[Record] = []
+        for file in reversed(self._files()):
+            with file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+                newest_last = list(lines)
+            for line in reversed(newest_last):
+                record = record_in(line)
+                if record is not None and record.keys() >= SHOWN:
+                    found.append(record)
+                    if len(found) == KEPT_IN_MEMORY:
+                        return found
+        return found
+
+    # ------------------------------------------------------------------ taken back
+
+    def _reaches(self, what: Withdrawal, record: Record) -> bool:
+        """Clearing the chat leaves what is older than this run."""
+        return not what.chat or record["at_s"] >= self._since
+
+    def _blank(self, record: Record, what: Withdrawal) -> bool:
+        wav = record.get("wav")
+        if not self._reaches(what, record) or not blank(record, what):
+            return False
+        if wav:
+            self._silenced.add(Path(wav))
+        return True
 
     def _rewrite(self) -> None:
         """Blank the files of this session, and the last two at least: the program may have been started again."""
         gone = [self._gone.popleft() for _ in range(len(self._gone))]
+        while self._silenced:
+            delete(self._silenced.pop())
         files = self._files()
         for file in files:
             is_recent = file.name >= self._first_file or file in files[-2:]
             here = [what for what, ever in gone if ever or is_recent]
             if here:
-                _change(file, partial(_blanked, gone=here, since=self._since))
+                change_lines(file, partial(blanked_line, gone=here, since=self._since))
 
     def _expire(self, before_s: float) -> None:
         for left in self._folder.glob("????-??-??.new"):
-            _delete(left)  # of a rewriting that was cut short
+            delete(left)  # of a rewriting that was cut short
         for file in self._files():
-            begins, ends = _day_of(file)
+            begins, ends = day_of(file)
             if begins < before_s:
-                _change(file, partial(_expired, before_s=before_s))
+                change_lines(file, partial(expired_line, before_s=before_s))
             if ends <= before_s:
-                _delete(file)
+                delete(file)
 
     def _files(self) -> list[Path]:
         """Return the files of records, oldest first; what else lies in the folder is not hers."""
-        return [file for file in sorted(self._folder.glob(A_FILE_A_DAY)) if _day_of(file)[1]]
+        return [file for file in sorted(self._folder.glob(A_FILE_A_DAY)) if day_of(file)[1]]
 
     def _kept(self) -> Iterator[Record]:
         for file in self._files():
             with file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
                 for line in lines:
-                    record = _record_in(line)
+                    record = record_in(line)
                     if record is not None:
                         yield record
 
 
-def _day_of(file: Path) -> tuple[float, float]:
-    """Return when a file's day begins and ends, in Unix seconds; zeros for a name that is no day."""
+def _is_blank(record: Record) -> bool:
+    return "withdrawn" in record or "expired" in record
+
+
+def health(folders: list[Path], faults: Mapping[Path, str]) -> Health:
+    """Return the light of recordings in these folders; ``faults``: why one cannot be written."""
+    if not faults:
+        return Health(PART, "ok", text("recorder.writes", folders=", ".join(map(str, folders))))
+    told = [text("recorder.cannot", folder=folder, error=error) for folder, error in faults.items()]
+    return Health(PART, "down", " ".join(told), text("recorder.repair"))
+
+
+def probe(folder: Path) -> None:
+    """See whether a folder can be written, or made where it is missing; nothing stays. Raises ``OSError`` if not."""
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"\0")
+
+
+def _write_sound(path: Path, sound: Pcm, rate_hz: int) -> None:
+    """Write a WAV file, or nothing. Raises ``OSError``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        day = datetime.strptime(file.stem, "%Y-%m-%d")
-        return day.timestamp(), (day + timedelta(days=1)).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return 0.0, 0.0
-
-
-def _change(file: Path, change: Callable[[str], str]) -> None:
-    """Write a file anew with every line changed, if any changes."""
-    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
-    changed = [change(line) for line in lines]
-    if changed != lines:
-        fresh = file.with_suffix(".new")
-        fresh.write_text("\n".join(changed), encoding="utf-8")
-        fresh.replace(file)
-
-
-def _record_in(line: str) -> Record | None:
-    """Return a line's record, or ``None`` for what is none."""
-    try:
-        record = json.loads(line)
-        whole = all(isinstance(heard["id"], str) and isinstance(heard["kind"], str) for heard in record["heard"])
-        known = isinstance(record["at_s"], int | float) and isinstance(record["generated"] + record["spoken"], str)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return record if whole and known else None
-
-
-def _expired(line: str, before_s: float) -> str:
-    """Return a line of a file that holds what is too old; one that cannot be read is emptied whole."""
-    record = _record_in(line)
-    if record is None:
-        return ""
-    wav = record.get("wav")
-    if not blank_old(record, before_s):
-        return line
-    if wav:
-        _delete(Path(wav))
-    return json.dumps(record, ensure_ascii=False)
-
-
-def _blanked(line: str, gone: list[Withdrawal], since: float) -> str:
-    """Return a line of a recording without what was withdrawn; one that cannot be read is emptied whole.
-
-    ``since``: clearing the chat leaves what is older.
-    """
-    try:
-        record = json.loads(line)
-        wav = record.get("wav")
-        hits = [blank(record, what) for what in gone if not what.chat or record["at_s"] >= since]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "" if any(what.may_be_in(line) for what in gone) else line
-    if not any(hits):
-        return line
-    if wav:
-        _delete(Path(wav))
-    return json.dumps(record, ensure_ascii=False)
-
-
-def _delete(file: Path) -> None:
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:  # on Windows, while somebody listens to it
-        log.error("cannot delete %s: %s", file.name, error.strerror)
-
-
-def turn_record(
-    reply: Reply, spoken: Spoken, generated: str, expression: str, engines: Mapping[str, str | None]
-) -> Record:
-    """Return a finished reply as the turn record of the README; ``engines``: who served as ear, brain and voice."""
-    return {
-        "id": reply.id,
-        "at_s": round(time.time(), 3),
-        "mode": reply.cue.mode,
-        "heard": [_line(heard) for heard in reply.cue.heard],
-        "generated": generated,
-        "spoken": spoken.text,
-        "cut": spoken.cut,
-        "expression": expression,
-        "engines": dict(engines),
-        "marks_ms": marks_ms(reply.marks),
-        "audible_at_s": reply.marks.get("first_audible"),
-    }
-
-
-def _line(heard: Heard) -> dict[str, str]:
-    line = {"id": heard.id, "kind": heard.kind, "user": "", "text": heard.text}
-    if heard.person is not None:
-        line |= {"user": heard.person.name, "user_id": heard.person.id}
-    return line | ({"event": heard.event} if heard.event else {})
-
-
-def blank(record: Record, what: Withdrawal) -> bool:
-    """Take out of a record what was withdrawn, and all her words with it; return whether there was anything."""
-    taken = [line for line in record["heard"] if what.takes_line(line) and (line["text"] or line["user"])]
-    for line in taken:
-        line["text"] = line["user"] = line["user_id"] = ""
-    if taken or what.names_in(f"{record['generated']} {record['spoken']}"):
-        blank_words(record)
-        return True
-    return False
-
-
-def blank_old(record: Record, before_s: float) -> bool:
-    """Take viewers' words out of a record older than this, and hers with them; return whether there were any."""
-    theirs = [line for line in record["heard"] if line.get("user") or line["kind"] in VIEWERS_KINDS]
-    if record["at_s"] >= before_s or not any(line.get("user") or line.get("text") for line in theirs):
-        return False
-    for line in theirs:
-        line["text"] = line["user"] = line["user_id"] = ""
-    record["generated"] = record["spoken"] = ""
-    record.pop("wav", None)
-    record["expired"] = True
-    return True
-
-
-def blank_words(record: Record) -> None:
-    """Take her words out of a record, and the sound."""
-    record["generated"] = record["spoken"] = ""
-    record.pop("wav", None)
-    record["withdrawn"] = True
+        write_wav(path, sound, rate_hz)
+    except OSError:
+        delete(path)
+        raise
 
 
 def write_wav(path: Path, sound: Pcm, rate_hz: int) -> None:

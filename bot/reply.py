@@ -156,6 +156,7 @@ class Performance:
         if reason is not None:
             self._stopped(reason)
             if self._instead is not None and reason != "empty":
+                mark(self.reply.marks, "first_phrase", self._now())
                 await self._phrases.put(Phrase(self.reply.id, self._index, self._instead(), "neutral"))
             await self._phrases.put(None)
             return False

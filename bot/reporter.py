@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from bot.recorder import blank, blank_words, turn_record
 from bot.reply import Outcome
 from bot.stage.silent import RATE_HZ
 from bot.texts import text
+from bot.turn_record import blank, blank_words, turn_record
 from bot.vocabulary import Reply
 from bot.withdrawal import Withdrawal
 
@@ -21,6 +23,8 @@ class Reporter:
     def __init__(self, aneeka: Aneeka) -> None:
         self._aneeka = aneeka
         self.turns = self.turns_cut = self.phrases_blocked = 0
+        self.turns_by_mode: Counter[str] = Counter()
+        self.cue_to_audible_ms = array("d")
         self._doing = "idle"
 
     @property
@@ -82,7 +86,7 @@ class Reporter:
         """Write the turn down, without what a moderator took back."""
         a, cue, spoken = self._aneeka, reply.cue, outcome.spoken
         brain = a.engines.brain.served if "prompt_ready" in reply.marks else None
-        voice = a.engines.voice.served if spoken.text else None
+        voice = a.engines.voice.served if "first_sound" in reply.marks else None
         engines = {"stt": a.listening.served_for(cue), "llm": brain, "tts": voice}
         record = turn_record(reply, spoken, outcome.generated, outcome.expression, engines)
         blank(record, Withdrawal(frozenset(h.id for h in cue.heard if h.id in a.inbox.unwanted)))
@@ -95,5 +99,8 @@ class Reporter:
             record["wav"] = str(path)
         a.recorder.write(record, outcome.sound, RATE_HZ)
         self.turns += 1
+        self.turns_by_mode[cue.mode] += 1
+        if (audible_s := reply.marks.get("first_audible")) is not None:
+            self.cue_to_audible_ms.append((audible_s - reply.marks["cue"]) * 1000)
         self.turns_cut += spoken.cut is not None
         a.live.tell({"type": "turn", **record})

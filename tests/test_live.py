@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.conftest import AT_EASE, House, until
+from tests.conftest import AT_EASE, House, living, until
 
 GoLive = Callable[..., Awaitable[House]]
 LONG = (
@@ -115,6 +115,80 @@ async def test_a_withdrawn_message_is_cut_off_and_gone_everywhere(go_live: GoLiv
     assert "secreta" not in kept
     assert not (tmp_path / "wav").exists()
     assert accepted["id"] in kept
+
+
+async def test_a_folder_that_cannot_be_written_is_seen_before_the_first_reply(go_live: GoLive, tmp_path: Path) -> None:
+    (tmp_path / "wav").write_text("in the way")
+    house = await go_live(stage={"sound": "none", "record": str(tmp_path / "wav")})
+    live = await house.live()
+    await house.aneeka.recorder.flush()
+    _, state = await house.ask("GET", "/api/state")
+    assert state["health"]["recorder"]["state"] == "down"
+    assert state["health"]["recorder"]["repair"]
+    await house.ask("POST", "/api/say", {"text": "Hola a todos."})
+    turn = await until(live, "turn")
+    assert turn["spoken"] == "Hola a todos."
+    assert "wav" not in turn
+    await house.aneeka.recorder.flush()
+    (tmp_path / "wav").unlink()
+    await house.ask("POST", "/api/say", {"text": "Hola otra vez."})
+    await until(live, "health", part="recorder", state="ok")
+    await house.aneeka.recorder.flush()
+    _, (newest, first) = await house.ask("GET", "/api/turns?limit=2")
+    assert Path(newest["wav"]).stat().st_size > 20_000
+    assert "wav" not in first
+
+
+async def test_turns_are_still_there_after_a_restart(tmp_path: Path) -> None:
+    async with living(tmp_path) as start:
+        house = await start()
+        live = await house.live()
+        await house.ask("POST", "/api/say", {"text": "Hasta mañana."})
+        await until(live, "turn")
+    async with living(tmp_path) as start:
+        house = await start(with_voice=False)
+        await house.aneeka.recorder.flush()
+        _, turns = await house.ask("GET", "/api/turns?limit=5")
+        assert [turn["spoken"] for turn in turns] == ["Hasta mañana."]
+        _, state = await house.ask("GET", "/api/state")
+        assert state["counters"]["turns"] == 0
+
+
+async def test_the_voice_of_a_reply_that_was_cut_in_its_first_word_is_told(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False, tts={"engine": "azure", "fallback": ["espeak"], "speed": 1.0})
+    assert await house.aneeka.engines.parts["voice_espeak"].ready(30)
+    live = await house.live()
+    await house.ask("POST", "/api/say", {"text": LONG})
+    while house.aneeka.reply is None or "first_sound" not in house.aneeka.reply.marks:
+        await asyncio.sleep(0)
+    house.aneeka.desk.control("skip")
+    turn = await until(live, "turn")
+    assert (turn["spoken"], turn["engines"]["tts"]) == ("", "espeak")
+
+
+async def test_what_nobody_hears_has_no_voice_and_no_sound_in_its_record(go_live: GoLive) -> None:
+    house = await go_live(safety={"hold": "all"})
+    live = await house.live()
+    await house.ask("POST", "/api/chat", {"user": "Marta", "text": "¡Hola, Aneeka!"})
+    while house.aneeka.reply is None or "first_sound" not in house.aneeka.reply.marks:
+        await asyncio.sleep(0)
+    house.aneeka.desk.control("skip")
+    turn = await until(live, "turn")
+    assert (turn["cut"], turn["engines"]["tts"]) == ("skip", None)
+    assert "first_phrase" in turn["marks_ms"]
+    assert not {"first_sound", "first_audible", "last_audible"} & turn["marks_ms"].keys()
+    assert turn["audible_at_s"] is None
+
+
+async def test_the_line_in_place_of_a_blocked_phrase_is_the_first_phrase(go_live: GoLive) -> None:
+    house = await go_live(safety={"blocked_words": ["Villarriba"]})
+    live = await house.live()
+    await house.ask("POST", "/api/say", {"text": "Saludos a Villarriba."})
+    turn = await until(live, "turn")
+    assert turn["spoken"]
+    assert "Villarriba" not in turn["spoken"]
+    marks = list(turn["marks_ms"])
+    assert marks[marks.index("first_phrase") + 1] == "first_sound"
 
 
 async def test_several_viewers_at_once_get_one_answer(go_live: GoLive) -> None:

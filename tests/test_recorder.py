@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import wave
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from bot.chat.recorded import BadRecording, play_recording, read_recording
 from bot.recorder import Recorder
+from bot.vocabulary import Health
 from bot.withdrawal import Withdrawal, folded_names
 from tests.virtual_time import play
 
@@ -122,6 +124,78 @@ async def test_a_folder_that_cannot_be_written_costs_no_reply(tmp_path: Path, ca
     await recorder.flush()
     assert "cannot write the recording" in caplog.text
     assert recorder.newest(1)[0]["id"] == "r1"
+
+
+async def test_a_sound_that_cannot_be_kept_lights_the_recorder_until_it_can_again(tmp_path: Path) -> None:
+    lights: list[Health] = []
+    in_the_way = tmp_path / "sounds"
+    in_the_way.write_text("")
+    recorder = Recorder(tmp_path / "recordings", in_the_way, lights.append)
+
+    async def turn(reply: str) -> dict[str, Any]:
+        path = str(recorder.wav_path(reply))
+        recorder.write(record(reply, "h") | {"wav": path}, np.ones(10, np.int16), 48_000)
+        await recorder.flush()
+        return lines(tmp_path / "recordings")[-1]
+
+    assert "wav" not in await turn("r1")
+    assert "wav" not in recorder.newest(1)[0]
+    assert (lights[-1].part, lights[-1].state) == ("recorder", "down")
+    assert str(in_the_way) in lights[-1].reason
+    assert "stage.record" in lights[-1].repair
+    in_the_way.unlink()
+    assert Path((await turn("r2"))["wav"]).stat().st_size > 0
+    assert recorder.newest(2)[0]["wav"].endswith("r2.wav")
+    assert "wav" not in recorder.newest(2)[1]
+    assert lights[-1].state == "ok"
+
+
+async def test_turns_that_cannot_be_written_are_when_it_works_again_without_what_was_withdrawn(tmp_path: Path) -> None:
+    lights: list[Health] = []
+    in_the_way = tmp_path / "recordings"
+    in_the_way.write_text("")
+    recorder = Recorder(in_the_way, tmp_path / "sounds", lights.append)
+    for n in range(3):
+        path = str(recorder.wav_path(f"r{n}"))
+        recorder.write(record(f"r{n}", f"h{n}", f"secreto {n}") | {"wav": path}, np.ones(10, np.int16), 48_000)
+        await recorder.flush()
+    assert lights[-1].state == "down"
+    recorder.withdraw(H1)
+    await recorder.flush()
+    assert sorted(file.name for file in (tmp_path / "sounds").iterdir()) == ["r0.wav", "r2.wav"]
+    in_the_way.unlink()
+    recorder.write(record("r3", "h3"), np.zeros(0, np.int16), 48_000)
+    await recorder.flush()
+    kept = lines(in_the_way)
+    assert [each["id"] for each in kept] == ["r0", "r1", "r2", "r3"]
+    assert [each["heard"][0]["text"] for each in kept[:3]] == ["secreto 0", "", "secreto 2"]
+    assert lights[-1].state == "ok"
+
+
+def whole(reply: str, heard_id: str, **more: Any) -> dict[str, Any]:
+    return record(reply, heard_id) | {"expression": "happy", "engines": {}, **more}
+
+
+async def test_the_newest_turns_of_earlier_runs_are_known_again(tmp_path: Path) -> None:
+    for day, numbers in (("2031-01-01", range(300)), ("2031-01-02", range(300, 600))):
+        rows = [json.dumps(whole(f"r{n}", f"h{n}")) for n in numbers]
+        (tmp_path / f"{day}.jsonl").write_text("\n".join([*rows, '{"id": "torn', '{"at_s": 1}', ""]))
+    earlier = Recorder(tmp_path)
+    earlier.withdraw(Withdrawal(frozenset(("h599",))))
+    await earlier.flush()
+    recorder = Recorder(tmp_path)
+    recorder.begin()
+    recorder.write(whole("r600", "h600", at_s=time.time()), np.zeros(0, np.int16), 48_000)
+    recorder.withdraw(Withdrawal(frozenset(("h598",))))
+    recorder.withdraw(Withdrawal(chat=True))
+    await recorder.flush()
+    newest = recorder.newest(1000)
+    assert [turn["id"] for turn in newest] == [f"r{n}" for n in range(600, 100, -1)]
+    assert [turn["heard"][0]["text"] for turn in newest[:4]] == ["", "", "", "hola aneeka"], "of chat, this run's alone"
+    assert recorder.withdraw(Withdrawal(frozenset(("h500",)))) == ["r500"]
+    recorder.expire(time.time() + 1)
+    assert "hola" not in str(recorder.newest(1000))
+    await recorder.flush()
 
 
 async def test_the_recorder_s_own_files_can_be_played_again(tmp_path: Path) -> None:

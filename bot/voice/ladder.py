@@ -60,6 +60,8 @@ class VoiceLadder:
         self._leaving: set[asyncio.Task[None]] = set()
         self._reply = ""
         self._served: list[str] = []
+        self._sounded = ""
+        """Whose sound went out last, be it half a word."""
         self._gaps: list[float] = []
 
     @property
@@ -70,7 +72,7 @@ class VoiceLadder:
     @property
     def served(self) -> str:
         """Who really spoke in the newest reply, such as ``azure`` or ``azure, espeak``."""
-        return ", ".join(self._served) or self.name
+        return ", ".join(self._served) or self._sounded or self.name
 
     @property
     def voices(self) -> list[Voice]:
@@ -131,7 +133,7 @@ class VoiceLadder:
     async def speak(self, phrase: Phrase) -> AsyncGenerator[Sound, None]:
         """Stream one phrase's sound, by as many voices as it takes."""
         if phrase.reply != self._reply:
-            self._reply, self._served, self._gaps = phrase.reply, [], []
+            self._reply, self._served, self._sounded, self._gaps = phrase.reply, [], "", []
         progress = Progress(phrase, speakable(phrase.text, self._language))
         last = self._rungs[-1:]
         for rung in [*(rung for rung in self._rungs if rung.well), *last]:
@@ -230,6 +232,7 @@ class VoiceLadder:
         return take.whole_words() >= take.gone or sum(self._gaps) >= 2 * DRIP_S
 
     def _serves(self, name: str, take: Take) -> None:
+        self._sounded = name
         if name not in self._served and take.speaks:
             self._served.append(name)
 
