@@ -65,6 +65,8 @@ class Stage:
         self._unknown = False
         """Held since it began."""
         self._silent_s = 0.0
+        self._looks_at = 0
+        """The position at which the follower looks again, at the latest."""
         self._final: int | None = None
         self._ended = False
         self._changed = asyncio.Event()
@@ -116,7 +118,7 @@ class Stage:
         line.unmouthed.append(pcm)
         line.shapes += shapes
         self._lips.follow(line, position)
-        if dry or words or sound.last:
+        if dry or words or sound.last or (line.unmouthed and self._lips.due() < self._looks_at):
             self._changed.set()
 
     def end(self, reply: Reply) -> None:
@@ -290,6 +292,7 @@ class Stage:
             elif self._clock() - moved_at > STUCK_S:
                 raise TimeoutError(self.output.name)
             before = position
+            self._looks_at = position + round(wait_s * RATE_HZ)
             alarm = loop.call_later(wait_s, self._changed.set)
             await self._changed.wait()
             alarm.cancel()
