@@ -19,7 +19,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from bot import redaction
 from bot.chat.twitch_words import Who
+from bot.files import take_place
 from bot.texts import text
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,6 @@ LOCK_S = 120.0
 """How long to wait for another process that is at the logins; one that has died holds no lock."""
 KEYRING_S = 10.0
 """How long the keyring may take; a locked one asks the user, who may not be there."""
-RENAME_S = 2.0
-"""How long to try on Windows, where a virus scanner or an indexer can hold a file for a moment."""
 
 
 class StoreError(Exception):
@@ -152,15 +150,7 @@ class TokenStore:
 
 
 def _rename(fresh: Path, file: Path) -> None:
-    ends_s = time.monotonic() + RENAME_S
-    while True:
-        try:
-            fresh.replace(file)
-            break
-        except PermissionError:
-            if sys.platform != "win32" or time.monotonic() > ends_s:
-                raise
-            time.sleep(0.05)
+    take_place(fresh, file)
     if sys.platform != "win32":
         handle = os.open(file.parent, os.O_RDONLY)
         try:

@@ -7,6 +7,7 @@ import logging
 import threading
 from pathlib import Path
 
+from bot.files import take_place
 from bot.vocabulary import Person
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Blocks:
                 self._names = {str(person_id): str(name) for person_id, name in kept.items()}
             except (OSError, ValueError, AttributeError) as error:
                 log.error("cannot read %s, so nobody is blocked: %s", file.name, error)
-                file.replace(file.with_suffix(".unreadable"))
+                take_place(file, file.with_suffix(".unreadable"))
 
     def __contains__(self, person: Person | None) -> bool:
         return person is not None and person.id in self._names
@@ -53,4 +54,4 @@ class Blocks:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             fresh = self._file.with_suffix(".new")
             fresh.write_text(json.dumps(dict(self._names), ensure_ascii=False), encoding="utf-8")
-            fresh.replace(self._file)
+            take_place(fresh, self._file)

@@ -11,10 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from bot.files import take_place
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +29,9 @@ KEPT_IN_MEMORY = 200
 FILE_BYTES = 1_000_000
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 Decision = dict[str, Any]
+Change = Callable[[Decision], Decision | None]
+"""Returns a decision as it is to be kept; ``None``: not at all."""
+Answer = TypeVar("Answer")
 
 
 class Decisions:
@@ -35,6 +41,8 @@ class Decisions:
         self._file = file
         self._newest: deque[Decision] = deque(maxlen=KEPT_IN_MEMORY)
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._changes: list[Change] = []
+        """What is due in the files: tried until every file has taken it."""
         self._worker: threading.Thread | None = None
 
     def note(self, what: str, who: Who, **about: str) -> Decision:
@@ -50,23 +58,25 @@ class Decisions:
 
     async def about(self, person_id: str) -> list[Decision]:
         """Return every decision that concerns this person, oldest first."""
-        found: Future[list[Decision]] = Future()
 
-        def look() -> None:
-            try:
-                kept = [one for file in self._files() for one in _read(file)]
-                found.set_result([one for one in kept if one.get("user_id") == person_id])
-            except Exception as error:
-                found.set_exception(error)
+        def look() -> list[Decision]:
+            kept = [one for file in self._files() for one in _read(file)]
+            return [one for one in kept if one.get("user_id") == person_id]
 
-        self._later(look)
-        return await asyncio.wrap_future(found)
+        return await self._answer(look)
 
     def forget(self, person_id: str) -> None:
-        """Take this person's id and name out of every decision."""
+        """Take this person's id and name out of every decision; on disk in the background (see ``forgotten``)."""
         for decision in self._newest:
             _forgotten(decision, person_id)
         self._later(partial(self._change, lambda decision: _forgotten(decision, person_id)))
+
+    async def forgotten(self) -> None:
+        """Wait until all that is to go has gone from the files.
+
+        Raises ``OSError`` when a file is held or full: it is tried again with all that is to go later, and at the end.
+        """
+        await self._answer(self._make_changes)
 
     def expire(self, before_s: float) -> None:
         """Drop every decision older than this time of day (Unix seconds)."""
@@ -77,9 +87,22 @@ class Decisions:
     def close(self) -> None:
         """Wait until everything is on disk."""
         if self._worker is not None:
+            self._jobs.put(self._make_changes)
             self._jobs.put(None)
             self._worker.join(1.0)
             self._worker = None
+
+    async def _answer(self, job: Callable[[], Answer]) -> Answer:
+        answer: Future[Answer] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(job())
+            except Exception as error:
+                answer.set_exception(error)
+
+        self._later(work)
+        return await asyncio.wrap_future(answer)
 
     def _later(self, job: Callable[[], None]) -> None:
         """Do this with the files, in order, in a thread of their own."""
@@ -98,22 +121,43 @@ class Decisions:
     def _append(self, line: str) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         if self._file.exists() and self._file.stat().st_size > FILE_BYTES:
-            self._file.replace(self._file.with_suffix(".old"))
+            with suppress(OSError):  # while somebody holds it, it grows
+                take_place(self._file, self._file.with_suffix(".old"))
         with self._file.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def _files(self) -> list[Path]:
         return [file for file in (self._file.with_suffix(".old"), self._file) if file.exists()]
 
-    def _change(self, change: Callable[[Decision], Decision | None]) -> None:
-        """Write the files anew with every decision changed (``None``: without it); what cannot be read goes."""
-        for file in self._files():
-            changed = [fresh for fresh in map(change, _read(file)) if fresh is not None]
-            lines = "".join(json.dumps(decision, ensure_ascii=False) + "\n" for decision in changed)
-            if lines != file.read_text(encoding="utf-8", errors="replace"):
-                fresh_file = file.with_suffix(".new")
-                fresh_file.write_text(lines, encoding="utf-8")
-                fresh_file.replace(file)
+    def _change(self, change: Change) -> None:
+        self._changes.append(change)
+        self._make_changes()
+
+    def _make_changes(self) -> None:
+        """Write the files anew with all that is due; what cannot be read goes.
+
+        Raises the last ``OSError`` after it has tried every file, and is due then still.
+        """
+        fault: OSError | None = None
+        for file in self._files() if self._changes else []:
+            try:
+                _write_anew(file, self._changes)
+            except OSError as error:
+                fault = error
+        if fault is not None:
+            raise fault
+        self._changes.clear()
+
+
+def _write_anew(file: Path, changes: list[Change]) -> None:
+    decisions = _read(file)
+    for change in changes:
+        decisions = [changed for changed in map(change, decisions) if changed is not None]
+    lines = "".join(json.dumps(decision, ensure_ascii=False) + "\n" for decision in decisions)
+    if lines != file.read_text(encoding="utf-8", errors="replace"):
+        fresh = file.with_suffix(".new")
+        fresh.write_text(lines, encoding="utf-8")
+        take_place(fresh, file)
 
 
 def _read(file: Path) -> list[Decision]:

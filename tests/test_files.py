@@ -1,0 +1,54 @@
+"""A file that is written anew takes the place of the old one, also where others hold files for a moment."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot import files
+from bot.safety.blocks import Blocks
+from tests.held_files import Held
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Windows, without waiting."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(files, "AGAIN_S", 0.0)
+    return Held(monkeypatch)
+
+
+def test_a_scanner_that_looks_into_a_file_costs_nothing(tmp_path: Path, held: Held) -> None:
+    blocks = Blocks(tmp_path / "blocked.json")
+    blocks.block("1", "Anabel")
+    held.hold("blocked.json", tries=2)
+    blocks.save()
+    assert held.tries == 3
+    assert Blocks(tmp_path / "blocked.json").names() == {"1": "Anabel"}
+
+
+def test_what_is_held_for_long_is_told_and_left_as_it_was(
+    tmp_path: Path, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = Blocks(tmp_path / "blocked.json")
+    blocks.block("1", "Anabel")
+    blocks.save()
+    blocks.unblock("1")
+    monkeypatch.setattr(files, "HELD_S", 0.0)
+    held.hold("blocked.json")
+    with pytest.raises(PermissionError):
+        blocks.save()
+    assert Blocks(tmp_path / "blocked.json").names() == {"1": "Anabel"}
+
+
+def test_elsewhere_a_folder_that_is_closed_is_told_at_once(
+    tmp_path: Path, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    blocks = Blocks(tmp_path / "blocked.json")
+    held.hold("blocked.json")
+    with pytest.raises(PermissionError):
+        blocks.save()
+    assert held.tries == 1
