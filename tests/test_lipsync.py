@@ -260,7 +260,7 @@ def test_rows_are_whole_numbers_in_range(spoken):
 
 
 @pytest.mark.parametrize("chunk_s", [0.2, 0.25, 0.35, 0.5, 0.9])
-@pytest.mark.parametrize("pace", [0.5, 0.7, 0.8])
+@pytest.mark.parametrize("pace", [0.5, 0.7, 0.8, 0.9, 0.95, 1.0])
 def test_a_mouth_is_never_behind_the_sound_of_a_voice_that_comes_in_long_chunks(chunk_s, pace):
     """Voices without word times give the stage nothing else to wake up for."""
 
