@@ -46,7 +46,10 @@ class ChatChoice:
         self._repeats = Repeats(rules.repeat_window_s)
 
     def unfit(self, heard: Heard, folded: str, now: float, *, busy: bool) -> str | None:
-        """Return why a message is not chosen, ``None`` if it may be. ``busy``: how quick chat is."""
+        """Return why a message is not chosen, ``None`` if it may be; asked once a message, which is a repetition then.
+
+        ``busy``: whether chat is too quick for everybody to be answered.
+        """
         person = heard.person
         name = plain(person.name) if person else ""
         if person and ("bot" in person.roles or person.name.casefold() in KNOWN_BOTS):

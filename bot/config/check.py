@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from bot.config.errors import Problem
 from bot.config.settings import PREFIX, Settings
 from bot.config.toml_file import written
+from bot.hearing.hotkey_engine import key_name
 from bot.texts import table, text
 
 HIDDEN = "•••"
@@ -121,10 +122,10 @@ def problems_of(error: ValidationError, sources: Sources, told: set[str]) -> lis
 
 
 def clashing_keys(settings: Settings, sources: Sources) -> list[Problem]:
-    """Return a problem if one key of the keyboard would both talk to her and silence her."""
+    """Return a problem if one key of the keyboard would both talk to her and silence her; looked at last of all."""
     key, other = "safety.panic_hotkey", "audio.push_to_talk_key"
     panic, talk = settings.safety.panic_hotkey, settings.audio.push_to_talk_key
-    if not panic or panic.casefold() != talk.casefold():
+    if not panic or key_name(panic) != key_name(talk):
         return []
     return [
         Problem(

@@ -15,6 +15,11 @@ LOOK_S = 0.2
 """How soon a dead listener or a cancel is noticed."""
 
 
+def key_name(written: str) -> str:
+    """Return a key's name as pynput has it, however it is written: ``Scroll Lock`` is ``scroll_lock``."""
+    return written.strip().lower().replace(" ", "_").replace("-", "_")
+
+
 class HotkeyEngine:
     """Options: ``key``, one character or a name of pynput's such as ``f9`` or ``scroll_lock``.
 
@@ -69,7 +74,7 @@ class HotkeyEngine:
             self._news.put(pressed)
 
     def _find(self, wanted: str) -> Any:
-        name = wanted.strip().lower().replace(" ", "_").replace("-", "_")
+        name = key_name(wanted)
         named = self._keyboard.Key.__members__
         if name in named:
             return named[name]
