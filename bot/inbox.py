@@ -84,7 +84,7 @@ class Inbox:
         ``blocked``: the gate's reason why it may not be chosen.
         """
         if heard.id in self._seen:
-            self.duplicates += 1
+            self.duplicates += heard.kind == "chat"
             self._on_drop(heard.id, "duplicate")
             return "duplicate"
         remember(self._seen, heard.id, None, REMEMBERED_IDS)

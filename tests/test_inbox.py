@@ -34,6 +34,10 @@ def test_the_same_id_counts_once() -> None:
     assert desk.chat("hola a todo el mundo", id="x") is None
     assert desk.chat("hola a todo el mundo", id="x") == "duplicate"
     assert (desk.inbox.received, desk.inbox.duplicates) == (1, 1)
+    for kind in ("operator", "event"):
+        heard = Heard(kind, kind, "hola", 0.0)
+        assert [desk.inbox.add(heard, 0.0) for _ in range(2)] == [None, "duplicate"]
+    assert desk.inbox.duplicates == 1, "what is no chat is no duplicate of chat"
 
 
 @pytest.mark.parametrize(
