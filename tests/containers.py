@@ -6,6 +6,7 @@ import io
 import struct
 from typing import Any
 
+import av
 import numpy as np
 
 KINDS = {
@@ -21,8 +22,6 @@ KINDS = {
 
 def pack(pcm: np.ndarray[Any, Any], rate_hz: int, kind: str, *, stereo: bool = False) -> bytes:
     """Return mono int16 sound in one of ``KINDS``."""
-    import av
-
     container, codec, own_hz = KINDS[kind]
     file = io.BytesIO()
     layout = "stereo" if stereo else "mono"

@@ -1,14 +1,13 @@
 """Any common audio file as what the recognisers hear: 16 kHz, mono, 16 bits.
 
-WAV is read here. Everything else is decoded by FFmpeg's libraries (PyAV, which comes with the extra ``whisper``) in a
-child process of its own that lives for one file: what a hostile file does to a decoder stays in there.
+WAV is read here. Everything else is decoded by FFmpeg's libraries (PyAV) in a child process of its own that lives for
+one file: what a hostile file does to a decoder stays in there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import struct
-from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -25,7 +24,7 @@ MOST_CHANNELS = 32
 INTEGERS, FLOATS, EXTENSIBLE = 1, 3, 0xFFFE
 """``wFormatTag`` of what is read here (Microsoft, "WAVEFORMATEX structure")."""
 
-Kind = Literal["empty", "broken", "too_long", "no_decoder"]
+Kind = Literal["empty", "broken", "too_long"]
 Floats = npt.NDArray[np.float32]
 
 
@@ -46,8 +45,6 @@ async def decode(data: bytes, longest_s: float) -> Pcm:
     container = container_of(data)
     if container is None:
         raise BadAudio("broken")
-    if find_spec("av") is None:
-        raise BadAudio("no_decoder")
     return await _by_child(data, container, longest_s)
 
 

@@ -42,7 +42,7 @@ class Talker(Protocol):
 
 TALKER = web.AppKey("talker", Talker)
 
-REFUSALS = {"empty": 400, "broken": 422, "too_long": 413, "no_decoder": 415}
+REFUSALS = {"empty": 400, "broken": 422, "too_long": 413}
 
 
 class TooLarge(Exception):
