@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import stat
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -16,8 +17,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot import texts
+from bot.chat.token_store import TokenStore
 from bot.config import ConfigErrors, Loaded, Problem, Settings, data_dir, load, show
 from bot.config.check import FIELDS, KEYS, is_secret
+from bot.setup.config_file import save
 from bot.vocabulary import Language
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -634,6 +637,28 @@ def test_the_data_folder_is_made_for_this_user_alone(tmp_path: Path, monkeypatch
     assert folder.is_dir()
     if sys.platform != "win32":
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_on_windows_no_folder_is_made_that_an_administrator_would_have_to_himself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, int] = {}
+    real = os.mkdir
+
+    def mkdir(folder: Path, mode: int = 0o777, **more: int | None) -> None:
+        asked[os.fspath(folder)] = mode
+        real(folder, mode, **more)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0, b'"ana","S-1"'))
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    TokenStore(data_dir() / "secrets").open()
+    save(tmp_path / "roaming" / "config.toml", "twitch", {"channel": "mika"})
+    monkeypatch.undo()
+    made = {Path(folder).name for folder in asked}
+    assert made >= {"aneeka", "secrets", "roaming"}
+    assert 0o700 not in asked.values()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")

@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from bot import redaction
 from bot.chat.twitch_words import Who
+from bot.config.paths import make_private
 from bot.files import take_place
 from bot.texts import text
 
@@ -70,7 +71,7 @@ class TokenStore:
     def open(self) -> None:
         """Make the folder, or close it again if others can read it. Raises ``StoreError``."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.folder)
             _close_to_others(self.folder)
             for file in self.folder.glob("*.json"):
                 file.chmod(0o600)

@@ -15,7 +15,7 @@ DATA_DIR_VARIABLE = "ANEEKA_DATA_DIR"
 def data_dir() -> Path:
     """Return the data folder, made if it was missing: ``ANEEKA_DATA_DIR``, or the user's own for this system.
 
-    A folder made here, and the user's own always, is closed to other users. Raises ``ConfigErrors``.
+    A folder made here, and the user's own always, is closed to other users (``make_private``). Raises ``ConfigErrors``.
     """
     chosen = os.environ.get(DATA_DIR_VARIABLE, "").strip()
     try:
@@ -25,7 +25,7 @@ def data_dir() -> Path:
             else _user_dir("LOCALAPPDATA", "XDG_DATA_HOME", ".local/share")
         )
         is_new = not folder.exists()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         if is_new or not chosen:
             folder.chmod(0o700)
         probe = folder / ".probe"
@@ -44,6 +44,15 @@ def data_dir() -> Path:
             ]
         ) from None
     return folder
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that is missing, closed to other users; on Windows as closed as the folder it lies in.
+
+    The user's profile is closed there already, and what an administrator makes with 0o700 belongs to administrators:
+    the same user would be locked out of it without that role. Raises ``OSError``.
+    """
+    folder.mkdir(mode=0o777 if sys.platform == "win32" else 0o700, parents=True, exist_ok=True)
 
 
 def config_dir() -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from bot.config.paths import make_private
 from bot.config.toml_file import decode
 
 
@@ -54,7 +55,7 @@ def _edited(before: str, section: str, values: Mapping[str, str | bool | list[st
 
 
 def _write(file: Path, content: str) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(file.parent)
     fresh = file.with_name(file.name + ".new")
     mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
     fresh.unlink(missing_ok=True)
