@@ -15,7 +15,7 @@ from bot.voice.espeak_engine import EspeakEngine
 from bot.voice.espeak_library import as_data
 from bot.voice.ipa import visemes
 from bot.voice.polish import Polisher, gain_for, pause_after
-from bot.voice.speller_engine import ScriptReader
+from bot.voice.speller_engine import ScriptReader, SpellerEngine
 
 RATE_HZ = 22_050
 OPTIONS = {"voice": None, "language": "es", "speed": 1.0}
@@ -179,6 +179,15 @@ def test_an_unknown_voice_is_refused_with_those_that_are_near(voice, near):
         EspeakEngine(OPTIONS | {"voice": voice})
     assert voice in refused.value.reason
     assert near in refused.value.repair
+
+
+@pytest.mark.parametrize("engine", [EspeakEngine, SpellerEngine])
+def test_a_library_that_does_not_load_may_lack_windows_own_runtime(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("espeakng_loader.get_library_path", lambda: str(tmp_path / "espeak-ng.dll"))
+    with pytest.raises(EngineDown) as down:
+        engine(OPTIONS)
+    assert "espeak-ng.dll" in down.value.reason
+    assert "winget install Microsoft.VCRedist" in down.value.repair
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +60,17 @@ def test_without_onnxruntime_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     with pytest.raises(EngineDown) as down:
         Silero()
     assert "onnxruntime" in down.value.repair
+
+
+def test_an_onnxruntime_without_its_runtime_is_no_missing_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('DLL load failed')", encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EngineDown) as down:
+        Silero()
+    assert "winget install Microsoft.VCRedist" in down.value.repair
 
 
 def test_a_broken_model_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:

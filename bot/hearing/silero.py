@@ -30,13 +30,13 @@ class Silero:
     def __init__(self) -> None:
         try:
             import onnxruntime
-        except ImportError as missing:
-            raise EngineDown(text("hearing.no_onnxruntime"), text("hearing.no_onnxruntime_repair")) from missing
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        try:
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            options.enable_cpu_mem_arena = False
             self._session: Any = onnxruntime.InferenceSession(str(_MODEL), options, providers=["CPUExecutionProvider"])
+        except ModuleNotFoundError as missing:
+            raise EngineDown(text("hearing.no_onnxruntime"), text("hearing.no_onnxruntime_repair")) from missing
         except Exception as broken:  # onnxruntime raises errors of its own, without a common base
             reason = text("hearing.vad_broken", error=type(broken).__name__)
             raise EngineDown(reason, text("hearing.vad_broken_repair")) from broken

@@ -55,7 +55,7 @@ class EspeakEngine:
             self._library = Library()
         except OSError as fault:
             reason = text("voice.espeak_broken", error=str(fault))
-            raise EngineDown(reason, text("voice.espeak_missing_repair")) from fault
+            raise EngineDown(reason, text("voice.espeak_broken_repair")) from fault
         language: Language = options["language"]
         voice: str = options["voice"] or DEFAULT_VOICES[language]
         self._insist_known(voice, DEFAULT_VOICES[language])

@@ -33,7 +33,7 @@ class SpellerEngine:
             self._speller = ScriptReader(options["language"])
         except OSError as fault:
             reason = text("voice.espeak_broken", error=str(fault))
-            raise EngineDown(reason, text("voice.espeak_missing_repair")) from fault
+            raise EngineDown(reason, text("voice.espeak_broken_repair")) from fault
 
     def run(self, request: dict[str, Any], payload: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
         """Yield the script of ``request["text"]`` as one item; the payload holds its rows."""
