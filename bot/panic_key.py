@@ -7,6 +7,7 @@ the guard (see ``bot.hearing.hotkey``), so that a desktop's library that crashes
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -22,7 +23,8 @@ def panic_key(name: str, on_press: Callable[[], object], on_health: Callable[[He
 
     def tell(health: Health) -> None:
         if health.state == "ok":
-            health = replace(health, reason=text("guard.key_ready", name=name), repair="")
+            ready = "guard.key_ready_windows" if sys.platform == "win32" else "guard.key_ready"
+            health = replace(health, reason=text(ready, name=name), repair="")
         elif health.state == "down" and importlib.util.find_spec("pynput") is None:
             reason = text("guard.key_missing", name=name)
             health = replace(health, reason=reason, repair=text("guard.key_missing_repair"))

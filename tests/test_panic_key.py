@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from bot.guard import Guard
+from bot.panic_key import panic_key
 from bot.studio.tokens import load_tokens
 from bot.texts import text
 from bot.vocabulary import Health
-from tests.test_hotkey import PRESS, desktop
+from tests.test_hotkey import PRESS, Thumb, desktop
 
 __all__ = ["desktop"]
 
@@ -105,6 +106,20 @@ async def test_a_key_that_cannot_work_is_told_and_the_guard_stays(
         assert "/api/control/panic" in down.repair
         assert down.reason == text("microphone.hotkey_forbidden")
     await one.listens()
+
+
+async def test_on_windows_the_light_names_the_windows_where_the_key_is_not_seen(
+    desktop: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pynput", exc_type=ImportError)
+    monkeypatch.setattr("sys.platform", "win32")
+    talk = Thumb("F8")
+    panic = Thumb("F9")
+    panic.hotkey = panic_key("F9", lambda: None, panic._light)
+    for thumb in (talk, panic):
+        await thumb.hotkey.start()
+        assert "administrador" in (await thumb.lit("ok")).reason
+        await thumb.hotkey.close()
 
 
 async def test_without_a_key_nobody_looks_at_the_keyboard(keyed: Callable[[str], Keyed]) -> None:

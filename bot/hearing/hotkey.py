@@ -78,7 +78,7 @@ class Hotkey:
                     async with aclosing(self._worker.stream({}, first_s=FIRST_S, next_s=NEVER_S)) as items:
                         async for header, _ in items:
                             if "ready" in header:
-                                self._say(Health(PART, "ok", text("microphone.hotkey_ready", name=self._key)))
+                                self._say(Health(PART, "ok", _ready(self._key)))
                             else:
                                 self._moved(header["pressed"])
             except EngineDown as down:
@@ -100,6 +100,12 @@ class Hotkey:
         if health != self.health:
             self.health = health
             self._on_health(health)
+
+
+def _ready(key: str) -> str:
+    """Return what the light says; Windows gives keys of an administrator's window to administrators alone (UIPI)."""
+    ready = "microphone.hotkey_ready_windows" if sys.platform == "win32" else "microphone.hotkey_ready"
+    return text(ready, name=key)
 
 
 def _no_desktop() -> bool:
