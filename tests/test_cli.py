@@ -37,6 +37,8 @@ class Shell:
             "ANEEKA_TTS__SPEED": "2.0",
             "HOME": str(folder),
             "XDG_CONFIG_HOME": str(folder),
+            "APPDATA": str(folder),
+            "LOCALAPPDATA": str(folder),
             "PYTHONUNBUFFERED": "1",
         }
 

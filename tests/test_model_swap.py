@@ -19,6 +19,8 @@ from tests import tiny_gguf
 from tests.conftest import House, until
 from tests.model_hub import Hub
 
+pytest.importorskip("llama_cpp")
+
 GoLive = Callable[..., Awaitable[House]]
 Live = aiohttp.ClientWebSocketResponse
 MODEL = find("llama-3.2-1b")

@@ -83,7 +83,9 @@ def test_nothing_is_shown_while_signing_in(
         sinks.others += [user.shown, *map(repr, (desk.store.read("bot"), desk.store.read("channel")))]
         runner.run(twitch.close())
     sinks.others += capfd.readouterr()
-    sinks.others += [f.read_text() for f in tmp_path.rglob("*") if f.is_file() and f.parent.name != "secrets"]
+    sinks.others += [
+        f.read_text(encoding="utf-8") for f in tmp_path.rglob("*") if f.is_file() and f.parent.name != "secrets"
+    ]
     assert len(sinks.secrets) > 2 + 3 * 2, "three sign-ins, one of them a stranger's"
     assert sinks.find() == []
 
