@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,9 @@ from bot import __version__, redaction, texts
 from bot.config import ConfigErrors, Loaded, data_dir, load, secrets_of, show
 from bot.texts import text
 from bot.vocabulary import Language
+
+if sys.platform == "win32":
+    from bot.console import end_when_asked
 
 WELL, FAILED, BAD_USAGE = 0, 1, 2
 STEPS = ("models", "audio", "voice", "twitch", "vtube-studio")
@@ -152,19 +156,28 @@ def _load(args: argparse.Namespace) -> Loaded:
 def _alive(work: Coroutine[Any, Any, int]) -> int:
     """Run until it ends, or Ctrl-C or a polite kill ends it cleanly."""
 
+    ended = threading.Event()
+
     async def guarded() -> int:
         task = asyncio.current_task()
-        if task is not None and sys.platform != "win32":
+        assert task is not None
+        end = _once(task.cancel)
+        if sys.platform == "win32":
+            end_when_asked(end, ended)
+        else:
             for asked in (signal.SIGINT, signal.SIGTERM):
                 # Set in any case: a program started in the background inherits an ignored SIGINT.
-                asyncio.get_running_loop().add_signal_handler(asked, _once(task.cancel))
+                asyncio.get_running_loop().add_signal_handler(asked, end)
         try:
             return await work
         except asyncio.CancelledError:
             return WELL
 
     sys.setswitchinterval(0.001)
-    return asyncio.run(guarded())
+    try:
+        return asyncio.run(guarded())
+    finally:
+        ended.set()
 
 
 def _once(end: Callable[[], object]) -> Callable[[], None]:
