@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import psutil
 import pytest
 
+from bot.mind.llama_engine import physical_cores
 from bot.models import fetch as fetching
 from bot.models import wheels
 from bot.models.catalogue import CATALOGUE, find
-from bot.models.machine import CUDA_WHEELS, Machine, _cuda, _nvidia_cards
+from bot.models.machine import CUDA_WHEELS, Machine, _cuda, _nvidia_cards, this_machine
 from bot.models.words import amount, duration, memory
 from bot.vocabulary import EngineDown
 from tests import tiny_gguf
@@ -270,6 +274,79 @@ def test_the_card_is_read_as_its_driver_tells_it(tmp_path: Path, monkeypatch: py
     assert list(_nvidia_cards()) == [("NVIDIA GeForce RTX 4070", 12282 * MIB)]
     script.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'; exit 9\n")
     assert list(_nvidia_cards()) == []
+
+
+class WindowsKernel:
+    """kernel32 as it lists the cores: six, of which two have a second thread and so a longer record here."""
+
+    records = b"".join(struct.pack("<II", 0, size).ljust(size, b"\1") for size in (48, 48, 48, 48, 64, 64))
+
+    def GetLogicalProcessorInformationEx(self, kind: int, buffer: Any, length: Any) -> bool:
+        given, length._obj.value = length._obj.value, len(self.records)
+        if kind != 0 or buffer is None or given < len(self.records):
+            return False
+        ctypes.memmove(buffer, self.records, len(self.records))
+        return True
+
+
+def test_windows_tells_cores_from_their_second_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as windows:
+        windows.setattr("sys.platform", "win32")
+        windows.setattr("ctypes.CDLL", lambda name: {"kernel32": WindowsKernel()}[name])
+        windows.setattr("os.cpu_count", lambda: 8)
+        cores = physical_cores()
+    assert cores == 6
+
+
+class WindowsRegistry(ModuleType):
+    """The display drivers that Windows knows: processor graphics, a card, what draws without one, and a locked key."""
+
+    HKEY_LOCAL_MACHINE, REG_QWORD, REG_BINARY = "HKLM", 11, 3
+    drivers: ClassVar[dict[str, Any]] = {
+        "0000": {
+            "DriverDesc": ("Intel(R) UHD Graphics 630", 1),
+            "HardwareInformation.qwMemorySize": (1 * 2**30, 11),
+        },
+        "0001": {
+            "DriverDesc": ("AMD Radeon RX 6700 XT", 1),
+            "HardwareInformation.qwMemorySize": (12 * 2**30, 11),
+        },
+        "0002": {"DriverDesc": ("Microsoft Remote Display Adapter", 1)},
+        "0003": {"DriverDesc": ("Odd", 1), "HardwareInformation.qwMemorySize": (b"\0\0\0\0\1\0\0\0", 3)},
+        "Properties": None,
+    }
+
+    def OpenKey(self, key: Any, name: str) -> Any:
+        if key == "HKLM":
+            assert name.endswith(r"\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}")
+            return nullcontext(self.drivers)
+        if key[name] is None:
+            raise PermissionError(name)
+        return nullcontext(key[name])
+
+    def QueryInfoKey(self, key: Any) -> tuple[int, int, int]:
+        return len(key), 0, 0
+
+    def EnumKey(self, key: Any, number: int) -> str:
+        return list(key)[number]
+
+    def QueryValueEx(self, key: Any, name: str) -> Any:
+        if name not in key:
+            raise FileNotFoundError(name)
+        return key[name]
+
+
+def test_windows_names_a_card_that_is_not_nvidias_and_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as windows:
+        windows.setitem(sys.modules, "winreg", WindowsRegistry("winreg"))
+        windows.setattr("sys.platform", "win32")
+        windows.setattr("bot.models.machine.physical_cores", lambda: 6)
+        windows.setattr("bot.models.machine._ram_bytes", lambda: 32 * 2**30)
+        windows.setenv("PATH", "")
+        machine = this_machine.__wrapped__()
+        wheels = machine.wheels
+    assert (machine.card, machine.card_bytes, wheels) == ("AMD Radeon RX 6700 XT", 12 * 2**30, "vulkan")
+    assert machine.recommended().name == "llama-3.1-8b"
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Metal there")

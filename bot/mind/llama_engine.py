@@ -38,6 +38,8 @@ TAG_END = "]"
 ABORTED = "llama_decode returned 2"
 ERROR_LEVEL = 4
 """``GGML_LOG_LEVEL_ERROR`` in ggml.h."""
+RELATION_CORE = 0
+"""``RelationProcessorCore`` in winnt.h."""
 
 Items = Iterator[tuple[dict[str, Any], bytes]]
 
@@ -274,4 +276,19 @@ def physical_cores() -> int:
     if sys.platform == "darwin":
         with contextlib.suppress(OSError, ValueError):
             return int(subprocess.run(["sysctl", "-n", "hw.physicalcpu"], capture_output=True, check=False).stdout)
-    return max(1, logical // 2)
+    listed = _windows_cores() if sys.platform == "win32" else 0
+    return listed or max(1, logical // 2)
+
+
+def _windows_cores() -> int:
+    """Return how many cores Windows lists, each in a record that begins with its kind and length; 0 without a list."""
+    kernel, size = ctypes.CDLL("kernel32"), ctypes.c_ulong()
+    kernel.GetLogicalProcessorInformationEx(RELATION_CORE, None, ctypes.byref(size))
+    records = ctypes.create_string_buffer(size.value)
+    if not kernel.GetLogicalProcessorInformationEx(RELATION_CORE, records, ctypes.byref(size)):
+        return 0
+    cores = at = 0
+    while at < size.value:
+        at += int.from_bytes(records.raw[at + 4 : at + 8], "little")
+        cores += 1
+    return cores

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bot.children import environment
 from bot.mind.llama_engine import physical_cores
@@ -31,6 +32,10 @@ CARD_SHARE = 0.92
 APPLE_SHARE = 0.7
 """How much of the shared memory Metal gives to one program."""
 
+BORROWED_BYTES = 2 * 2**30
+"""As much as a processor's own graphics may call theirs under Windows; in truth it is the system's memory."""
+
+DISPLAY_DRIVERS = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}"
 WAIT_S = 10.0
 BEARABLE_BYTES = ((8, 5 * 10**9), (4, 3 * 10**9), (1, 1.2 * 10**9))
 """Processor cores, and the biggest file that so many still read quickly enough for a conversation."""
@@ -91,8 +96,9 @@ def this_machine() -> Machine:
     name, card_bytes = max(_nvidia_cards(), key=lambda card: card[1], default=("", None))
     if name:
         return Machine(ram, cores, name, card_bytes, _cuda(_said("nvidia-smi")))
-    amd = max(_amd_bytes(), default=None)
-    return Machine(ram, cores, "AMD" if amd else "", amd)
+    others = _windows_cards() if sys.platform == "win32" else _amd_cards()
+    name, card_bytes = max(others, key=lambda card: card[1], default=("", None))
+    return Machine(ram, cores, name, card_bytes)
 
 
 def _ram_bytes() -> int | None:
@@ -134,10 +140,22 @@ def _cuda(said: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _amd_bytes() -> Iterable[int]:
+def _amd_cards() -> Iterable[tuple[str, int]]:
     for file in Path("/sys/class/drm").glob("card*/device/mem_info_vram_total"):
         with contextlib.suppress(OSError, ValueError):
-            yield int(file.read_text())
+            if size := int(file.read_text()):
+                yield "AMD", size
+
+
+def _windows_cards() -> Iterable[tuple[str, int]]:
+    """Return name and memory in bytes of each card that has a driver, not counting what borrows the system's memory."""
+    winreg: Any = import_module("winreg")
+    with contextlib.suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, DISPLAY_DRIVERS) as drivers:
+        for number in range(winreg.QueryInfoKey(drivers)[0]):
+            with contextlib.suppress(OSError), winreg.OpenKey(drivers, winreg.EnumKey(drivers, number)) as driver:
+                size, kind = winreg.QueryValueEx(driver, "HardwareInformation.qwMemorySize")
+                if kind == winreg.REG_QWORD and size > BORROWED_BYTES:
+                    yield str(winreg.QueryValueEx(driver, "DriverDesc")[0]), size
 
 
 def _said(*command: str) -> str:
