@@ -39,7 +39,7 @@ from bot.moderation import Moderation
 from bot.performing import Performing
 from bot.privacy import Privacy
 from bot.pulse import Pulse
-from bot.recorder import Recorder
+from bot.recorder import FOLDER, Recorder
 from bot.reporter import Reporter
 from bot.safety import canary
 from bot.safety.gate import Gate
@@ -143,7 +143,7 @@ class Aneeka:
         self.engines.voice.ahead_s = self.stage.ahead_s
         self.performer = Performer(seed=int(time.time()), reduced_motion=settings.avatar.reduced_motion)
         sounds = Path(settings.stage.record).expanduser() if settings.stage.record else None
-        self.recorder = Recorder(data / "recordings", sounds, self.board.report)
+        self.recorder = Recorder(data / FOLDER, sounds, self.board.report)
         self.server = Server(
             self.desk,
             self.hand,

@@ -12,6 +12,8 @@ from bot.bodies import build_bodies, not_allowed_yet, own_layers
 from bot.config.errors import ConfigErrors
 from bot.config.paths import data_dir
 from bot.config.settings import Settings
+from bot.doctor_keys import try_keys
+from bot.doctor_twitch import try_channel
 from bot.ears import build_ears
 from bot.engines import PROMPTS, build_engines
 from bot.hearing.trial import microphone_health
@@ -20,6 +22,8 @@ from bot.mind.templates import PromptError
 from bot.models.machine import this_machine
 from bot.models.wheels import engine_health
 from bot.outbound import outbound
+from bot.recorder import FOLDER, probe
+from bot.recorder import health as recorder_health
 from bot.safety.second_opinion import second_opinion
 from bot.stage.outputs import Outputs
 from bot.supervisor import Board
@@ -42,6 +46,7 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
     checks.insert(0, Health("config", "ok"))
     checks.append(_port(settings))
     checks += outbound(settings)
+    checks.append(await asyncio.to_thread(_recordings, settings, data))
     machine = await asyncio.to_thread(this_machine)
     checks.append(await asyncio.to_thread(engine_health, machine, wanted=settings.llm.engine == "llama"))
     clock = asyncio.get_running_loop().time
@@ -73,7 +78,7 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
         await opinion.on(text("second_opinion.asked"))
         await opinion.close()
     waits = [part.ready(READY_S) for part in engines.parts.values()] + [part.ready(BODY_READY_S) for part in shown]
-    await asyncio.gather(*waits)
+    await asyncio.gather(*waits, try_channel(settings, data, board.report), try_keys(settings, board.report))
     found = [board.parts[name] for name in sorted(board.parts)]
     outputs.close()
     await ears.close()
@@ -99,6 +104,17 @@ def _data_folder() -> tuple[Health, Path]:
     except ConfigErrors as errors:
         return Health("data", "down", str(errors), text("doctor.data_repair")), Path()
     return Health("data", "ok", str(data)), data
+
+
+def _recordings(settings: Settings, data: Path) -> Health:
+    folders = [data / FOLDER, *([Path(settings.stage.record).expanduser()] if settings.stage.record else [])]
+    faults = {}
+    for folder in folders:
+        try:
+            probe(folder)
+        except OSError as error:
+            faults[folder] = error.strerror or str(error)
+    return recorder_health(folders, faults)
 
 
 def _port(settings: Settings) -> Health:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 KEPT_IN_MEMORY = 500
 PART = "recorder"
+FOLDER = "recordings"
+"""Of the data folder."""
 A_FILE_A_DAY = "????-??-??.jsonl"
 SHOWN = frozenset("id mode cut expression engines marks_ms".split())
 """What a record has besides, to be shown as a turn."""
