@@ -12,6 +12,9 @@ import numpy as np
 import psutil
 import pytest
 
+from bot.chat.recorded import RecordedLine
+from bot.commands import replay
+from bot.config.settings import Settings
 from tests.conftest import AT_EASE, House, living, until
 
 GoLive = Callable[..., Awaitable[House]]
@@ -152,6 +155,20 @@ async def test_turns_are_still_there_after_a_restart(tmp_path: Path) -> None:
         assert [turn["spoken"] for turn in turns] == ["Hasta mañana."]
         _, state = await house.ask("GET", "/api/state")
         assert state["counters"]["turns"] == 0
+
+
+async def test_a_replay_counts_every_turn_of_its_own_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bot.recorder.KEPT_IN_MEMORY", 1)
+    quiet: dict[str, Any] = {"stage": {"sound": "none"}, "llm": {"engine": "understudy"}, "studio": {"port": 0}}
+    lines = [RecordedLine(0.7 * n, "operator", "", f"¿qué tal va {n}?") for n in range(4)]
+    for _ in range(2):
+        told = {"speed": 1.0, "until_s": None, "as_json": True, "open_page": False}
+        await replay(Settings(**quiet), tmp_path, lines, **told)
+        summary = json.loads(capsys.readouterr().out)
+        assert summary["turns"] > 1
+        assert summary["turns_by_mode"] == {"operator": summary["turns"]}
 
 
 async def test_the_voice_of_a_reply_that_was_cut_in_its_first_word_is_told(go_live: GoLive) -> None:
