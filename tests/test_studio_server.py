@@ -160,6 +160,26 @@ async def test_bad_input_is_one_sentence_with_what_to_do_and_never_a_5xx(go_live
     assert (await house.ask("PUT", "/api/say", {"text": "hola"}))[0] == 405
 
 
+NULLS: list[tuple[int, str, dict[str, Any]]] = [
+    (202, "/api/chat", {"user": "ana", "text": "hola", "user_id": None, "roles": None, "later": None}),
+    (200, "/api/microphone", {"source": "browser", "device": None, "mode": None}),
+    (400, "/api/chat", {"user": None, "text": "hola"}),
+    (400, "/api/microphone", {"mode": None}),
+]
+
+
+async def test_null_is_as_good_as_nothing(go_live: GoLive) -> None:
+    house = await go_live(with_voice=False, audio={"input": "browser"})
+    live = await house.live()
+    for status, path, body in NULLS:
+        assert (await house.ask("POST", path, body))[0] == status, body
+    heard = await until(live, "chat")
+    assert (heard["user"], heard["user_id"], heard["roles"]) == ("ana", "studio:ana", [])
+    schemas = (await house.ask("GET", "/api/openapi.json"))[1]["components"]["schemas"]
+    for schema, name in (("ChatMessage", "user_id"), ("ChatMessage", "roles"), ("Microphone", "mode")):
+        assert {"type": "null"} in schemas[schema]["properties"][name]["anyOf"]
+
+
 async def test_bytes_that_are_no_text_are_refused_like_any_wrong_token(go_live: GoLive) -> None:
     house = await go_live(with_voice=False)
     port = house.aneeka.server.port

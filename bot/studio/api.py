@@ -93,14 +93,18 @@ class BadBody(Exception):
 
 
 async def body_of(request: web.Request, limits: dict[str, int]) -> dict[str, Any]:
-    """Read a JSON object whose named fields are texts of at most so many characters, not blank."""
+    """Read a JSON object whose named fields are texts of at most so many characters, not blank.
+
+    A field that is null is left out, as if it had not been sent. Raises ``BadBody``.
+    """
     try:
         async with asyncio.timeout(BODY_S):
             body = json.loads((await request.read()).decode("utf-8"))
-    except (ValueError, RecursionError, TimeoutError) as error:
+    except (ValueError, RecursionError, TimeoutError, web.RequestPayloadError) as error:
         raise BadBody(text("studio.not_json")) from error
     if not isinstance(body, dict):
         raise BadBody(text("studio.not_json"))
+    body = {name: value for name, value in body.items() if value is not None}
     for name, limit in limits.items():
         value = body.get(name)
         if not isinstance(value, str) or not value.strip():

@@ -36,6 +36,11 @@ def fields(required: str = "", **properties: Json) -> Json:
     return {"type": "object", "properties": properties, "required": required.split()}
 
 
+def or_null(schema: Json) -> Json:
+    """Return the schema of a field that may be null, which is as if it were not there."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
 TEXT: Json = {"type": "string"}
 FLAG: Json = {"type": "boolean"}
 ENGINE: Json = {"type": "string", "enum": list(get_args(VoiceEngine))}
@@ -49,14 +54,18 @@ SCHEMAS: dict[str, Json] = {
         "user text",
         user=words(NAME_LIMIT),
         text=words(CHAT_LIMIT),
-        user_id={"type": "string", "maxLength": NAME_LIMIT},
-        roles={"type": "array", "items": {"type": "string", "enum": list(get_args(Role))}},
+        user_id=or_null({"type": "string", "maxLength": NAME_LIMIT}),
+        roles=or_null({"type": "array", "items": {"type": "string", "enum": list(get_args(Role))}}),
     ),
     "Viewer": fields("user_id", user_id=words(ID_LIMIT)),
     "NamedViewer": fields("user_id name", user_id=words(ID_LIMIT), name=words(NAME_LIMIT)),
     "Obeyed": fields("verb", verb=TEXT, muted=FLAG, paused=FLAG, talking=FLAG),
     "State": fields(
-        "name language version doing muted paused health counters", name=TEXT, health=OBJECT, counters=OBJECT
+        "name language version doing muted paused config health counters",
+        name=TEXT,
+        config=OBJECT,
+        health=OBJECT,
+        counters=OBJECT,
     ),
     "Turn": fields(
         "id mode heard spoken cut marks_ms",
@@ -69,12 +78,12 @@ SCHEMAS: dict[str, Json] = {
         marks_ms=OBJECT,
     ),
     "Microphone": fields(
-        source={"type": "string", "enum": list(get_args(Source))},
-        device={"type": "string", "maxLength": DEVICE_LIMIT},
-        mode={"type": "string", "enum": list(get_args(Mode))},
+        source=or_null({"type": "string", "enum": list(get_args(Source))}),
+        device=or_null({"type": "string", "maxLength": DEVICE_LIMIT}),
+        mode=or_null({"type": "string", "enum": list(get_args(Mode))}),
     ),
-    "Voice": fields("engine voice", engine=ENGINE, voice=VOICE, text=words(TEXT_LIMIT)),
-    "VoiceInCharge": fields("voice", engine=ENGINE, voice=VOICE),
+    "Voice": fields("engine voice", engine=ENGINE, voice=VOICE, text=or_null(words(TEXT_LIMIT))),
+    "VoiceInCharge": fields("voice", engine=or_null(ENGINE), voice=VOICE),
     "Question": fields(
         "audio", audio={"type": "string", "format": "binary"}, messages={"type": "string", "description": "JSON list"}
     ),

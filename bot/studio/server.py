@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
@@ -29,18 +28,14 @@ from bot.studio.security import (
     given_scope,
     make_guard,
     own_hosts,
-    plain_errors,
 )
 from bot.studio.tokens import Tokens
 from bot.studio.viewers_api import VIEWER_ROUTES, VIEWERS, Viewers
 from bot.studio.voice_chat import TALKER, VOICE_CHAT_ROUTES, Talker
 from bot.studio.voices_api import VOICE_ROUTES, VOICES, Voices
+from bot.studio.wire import Wire, refuse_plainly
 from bot.texts import chosen, text
 
-wire_log = logging.getLogger("bot.studio.wire")
-wire_log.setLevel(
-    logging.CRITICAL
-)  # what is no HTTP is answered 400, and must not fill the log; faults are logged by us
 STUDIO_FILES = Path(__file__).parent / "page"
 AVATAR_FILES = Path(avatar.__file__).parent / "page"
 BODY_LIMIT = 64 * 1024
@@ -79,7 +74,7 @@ class Server:
         self._layers = layers
         named, everywhere = own_hosts(host)
         app = web.Application(
-            middlewares=[plain_errors, make_guard(lambda: self.port, named, any_address=everywhere), presence],
+            middlewares=[make_guard(lambda: self.port, named, any_address=everywhere), presence],
             client_max_size=BODY_LIMIT,
         )
         app[HOUSE] = house
@@ -110,7 +105,7 @@ class Server:
             ]
         )
         self._app = app
-        self._runner = web.AppRunner(app, access_log=None, logger=wire_log, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(app, shutdown_timeout=1.0)
         self._listener: asyncio.Server | None = None
         self._inside: set[Doorman] = set()
 
@@ -138,6 +133,8 @@ class Server:
     async def start(self) -> None:
         """Listen; with port 0, ``port`` becomes the one that was free. Raises ``PortTaken``."""
         await self._runner.setup()
+        assert self._runner.server is not None
+        refuse_plainly(self._runner.server)
         keep_accepting(asyncio.get_running_loop())
         try:
             self._listener = await asyncio.get_running_loop().create_server(self._admit, self._host, self.port)
@@ -151,7 +148,7 @@ class Server:
 
     def _admit(self) -> Doorman:
         assert self._runner.server is not None
-        return Doorman(self._runner.server(), self._inside)
+        return Doorman(Wire(self._runner.server), self._inside)
 
     async def close(self) -> None:
         """Stop listening and let every page go."""

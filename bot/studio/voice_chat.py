@@ -98,7 +98,7 @@ async def _form(request: web.Request) -> tuple[bytes, list[Message]]:
                 sound = await _read(part, AUDIO_BYTES)
             elif part.name == "messages":
                 history = _messages(await _read(part, MESSAGES_BYTES))
-    except (ValueError, AssertionError, EOFError, HttpProcessingError) as error:
+    except (ValueError, AssertionError, EOFError, HttpProcessingError, web.RequestPayloadError) as error:
         raise BadBody(text("voice_chat.no_form")) from error
     if sound is None:
         raise BadBody(text("voice_chat.no_audio"))
