@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from bot import __version__
+from bot.config.settings import Settings
 from bot.vocabulary import Heard, Person, Role
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Desk:
             a.cut(verb)
         if verb == "panic":
             a.hand.panicked()
+            a.live.tell({"type": "panic"})
         a.wake()
 
     def panicked(self) -> None:
@@ -92,6 +94,7 @@ class Desk:
         a.director.paused = True
         a.hand.panicked()
         a.hand.note("panic", "guard")
+        a.live.tell({"type": "panic"})
         a.wake()
         reply = a.reply
 
@@ -160,12 +163,7 @@ class Desk:
             **self.state_line(),
             "brain": health.get("brain", {}).get("serving", ""),
             "voice": health.get("voice", {}).get("serving", ""),
-            "config": {
-                "llm": {"engine": settings.llm.engine, "model": settings.llm.model},
-                "tts": {"engine": settings.tts.engine, "voice": settings.tts.voice},
-                "stage": {"sound": settings.stage.sound, "record": bool(settings.stage.record)},
-                "twitch": {"mode": settings.twitch.mode, "channel": settings.twitch.channel},
-            },
+            "config": _configured(settings),
             "health": health,
             "counters": self.counters(),
             "waiting": [_waiting(heard, score) for heard, score in a.inbox.waiting(a.now())[:20]],
@@ -192,6 +190,21 @@ class Desk:
             "state": a.reporter.doing,
             **held,
         }
+
+
+def _configured(settings: Settings) -> dict[str, Any]:
+    """Return what is configured of each part, by its section and key; of folders only whether there is one."""
+    stt, audio, safety = settings.stt, settings.audio, settings.safety
+    return {
+        "llm": {"engine": settings.llm.engine, "model": settings.llm.model},
+        "stt": {"engine": stt.engine, "model": stt.model, "language": stt.language},
+        "tts": {"engine": settings.tts.engine, "voice": settings.tts.voice},
+        "audio": {"input": audio.input, "mode": audio.mode, "answer": audio.answer},
+        "stage": {"sound": settings.stage.sound, "record": bool(settings.stage.record)},
+        "avatar": {"outputs": settings.avatar.outputs, "reduced_motion": settings.avatar.reduced_motion},
+        "twitch": {"mode": settings.twitch.mode, "channel": settings.twitch.channel},
+        "safety": {"strictness": safety.strictness, "second_opinion": safety.second_opinion, "hold": safety.hold},
+    }
 
 
 def _waiting(heard: Heard, score: float) -> dict[str, Any]:

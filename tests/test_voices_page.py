@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from bot.app import Aneeka
 from bot.config.settings import Settings
@@ -24,9 +24,8 @@ from bot.models.bundles import Bundle, find
 from bot.voice.choice import VoiceChoice, chosen, configured, recall, remember
 from bot.voice.picker import VoicePicker
 from bot.voices import take_over
-from tests.browser import RESTORED, open_page, pages, reads
+from tests.browser import RESTORED, becomes, open_page, pages, reads
 from tests.conftest import House, until
-from tests.containers import wav
 from tests.model_hub import Hub
 
 SETTINGS: dict[str, Any] = {
@@ -228,16 +227,84 @@ async def test_a_voice_is_found_heard_and_used_in_the_studio(house: House, brows
     assert problems == []
 
 
-@pages
-async def test_panic_ends_a_preview_too(house: House, browser: Browser) -> None:
-    problems: list[str] = []
+HEARD = """
+  window.begun = window.ended = 0;
+  const { start, stop } = AudioScheduledSourceNode.prototype;
+  AudioBufferSourceNode.prototype.start = function (...when) {
+    window.begun += 1;
+    return start.apply(this, when);
+  };
+  AudioScheduledSourceNode.prototype.stop = function (...when) {
+    window.ended += 1;
+    return stop.apply(this, when);
+  };
+"""
+"""Counts, in the page, the sounds that began and those that were cut."""
+HOLDS = """
+  const { decodeAudioData } = BaseAudioContext.prototype;
+  window.held = new Promise((letGo) => (window.letGo = letGo));
+  BaseAudioContext.prototype.decodeAudioData = async function (wav) {
+    window.decoding = true;
+    await window.held;
+    return (window.decoded = decodeAudioData.call(this, wav));
+  };
+"""
+"""Keeps a sound from being decoded until ``letGo``."""
+HEAR = "#voices-rows [data-voice=''] [data-do=hear]"
+
+
+async def with_voices(house: House, browser: Browser, problems: list[str], *scripts: str) -> Page:
+    """Open the studio where every preview is a minute long, and run these scripts in it."""
     page = await open_page(browser, house.aneeka.server.address(), problems, ready=RESTORED, locale="es-ES")
-    minute = wav(np.zeros(60 * 8000, np.int16), 8000)
+    for script in scripts:
+        await page.evaluate(f"() => {{{script}}}")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 24_000, 0, "NONE", ""))
+        sound.writeframes(bytes(60 * 24_000 * 2))
+    minute = file.getvalue()
     await page.route("**/api/voices/preview", lambda route: route.fulfill(body=minute, content_type="audio/wav"))
     await page.click("#voices-more summary")
-    button = "#voices-rows [data-voice=''] [data-do=hear]"
-    await page.click(button)
-    await reads(page, button, "Parar")
-    await house.ask("POST", "/api/control/panic")
-    await reads(page, button, "Oír")
+    return page
+
+
+async def panic(house: House, address: str | None) -> None:
+    async with house.client.post(address or "", headers=house.headers) as answer:
+        assert answer.status == 200
+
+
+@pages
+async def test_every_panic_ends_a_preview_and_nothing_else_does(house: House, browser: Browser) -> None:
+    problems: list[str] = []
+    page = await with_voices(house, browser, problems, HEARD)
+    studio, guard = house.url + "/api/control/panic", house.aneeka.server.panic_address()
+    for cut, address in enumerate((studio, guard, guard, studio), 1):
+        await page.click(HEAR)
+        await reads(page, HEAR, "Parar")
+        for verb, state in (("mute", "muted"), ("unmute", "idle" if cut == 1 else "paused")):
+            await house.ask("POST", f"/api/control/{verb}")
+            await becomes(page, f"window.aneeka.state === '{state}'")
+        assert await page.evaluate("[window.begun, window.ended]") == [cut, cut - 1]
+        await panic(house, address)
+        await reads(page, HEAR, "Oír")
+        assert await page.evaluate("[window.begun, window.ended]") == [cut, cut]
+        await becomes(page, f"window.aneeka.silenced === {str(cut > 1).lower()}")
+    assert problems == []
+
+
+@pages
+async def test_a_preview_that_is_still_made_when_panic_comes_never_sounds(house: House, browser: Browser) -> None:
+    problems: list[str] = []
+    page = await with_voices(house, browser, problems, HEARD, HOLDS)
+    await page.click(HEAR)
+    await becomes(page, "window.decoding")
+    await reads(page, HEAR, "Preparando")
+    await panic(house, house.aneeka.server.panic_address())
+    await reads(page, HEAR, "Oír")
+    await page.evaluate("window.letGo(), new Promise((done) => setTimeout(done)).then(() => window.decoded)")
+    await page.evaluate("new Promise((done) => setTimeout(done))")
+    assert await page.evaluate("window.begun") == 0
+    await page.click(HEAR)
+    await reads(page, HEAR, "Parar")
+    assert await page.evaluate("window.begun") == 1, "what is asked for after it does"
     assert problems == []

@@ -85,6 +85,7 @@ const handlers = {
   heard_partial: (message) => microphone.partial(message),
   heard_final: (message) => microphone.final(message),
   voice: (message) => voices.update(message),
+  panic: () => voices.panicked(),
   model: (message) => models.update(message),
   counters(message) {
     counters.show(message);

@@ -8,7 +8,7 @@ const SHOWN = 60;
 /** Engines whose voices may have names that nobody lists. */
 const UNLISTED = ["openai"];
 
-/** Plays one sound at a time; `onEnd` is called however it ends. */
+/** Plays one sound at a time, decoded before; `onEnd` is called however it ends. */
 function mountPlayer() {
   let context = null;
   let source = null;
@@ -21,10 +21,12 @@ function mountPlayer() {
   }
   return {
     stop,
-    async play(wav, onEnd) {
+    async decode(wav) {
       context ??= new AudioContext();
       await context.resume();
-      const buffer = await context.decodeAudioData(wav);
+      return context.decodeAudioData(wav);
+    },
+    play(buffer, onEnd) {
       stop();
       source = new AudioBufferSourceNode(context, { buffer });
       source.onended = onEnd;
@@ -46,6 +48,7 @@ export function mountVoices() {
   let listed = "";
   /** The voice that is being made or heard: its name, and whether it sounds yet. */
   let heard = null;
+  let silenced = false;
 
   async function restore() {
     const found = await send("GET", "/api/voices");
@@ -83,10 +86,12 @@ export function mountVoices() {
       drawRows();
     };
     const answer = await request("POST", "/api/voices/preview", { engine: listed, voice });
-    if (!answer || heard !== mine) return over();
+    const buffer = await answer?.arrayBuffer().then(player.decode).catch(() => null);
+    // The last look at whether it is still wanted: nothing may be awaited between this and its sound.
+    if (!buffer || heard !== mine) return over();
     mine.sounds = true;
     drawRows();
-    await player.play(await answer.arrayBuffer(), over).catch(over);
+    player.play(buffer, over);
   }
 
   function quiet() {
@@ -172,6 +177,11 @@ export function mountVoices() {
     restore,
     update: ({ type, ...now }) => state && update(now),
     /** Panic is for a preview too: it may sound into the stream. */
-    silenced: (now) => now && heard && quiet(),
+    panicked: quiet,
+    /** The same by the guard, which tells also while the program hangs. A preview while she is silenced may sound. */
+    silenced(now) {
+      if (now && !silenced) quiet();
+      silenced = now;
+    },
   };
 }
