@@ -27,6 +27,9 @@ from tests.web_attacks.wire import Door, Wire, status_of
 __all__ = ["go_live"]
 
 
+NOTHING = "nothing"
+
+
 def door_of(house: House, data: Path) -> Door:
     keys = json.loads((data / "studio_tokens.json").read_text("utf-8"))
     return Door(house.aneeka.server.port, **keys)
@@ -44,10 +47,15 @@ def portrait(house: House, data: Path) -> dict[str, Any]:
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Return which parts differ, and how; empty where none does."""
-    flat_before, flat_now = ({**one, **one["state"], "state": None} for one in (before, now))
-    return ", ".join(
-        f"{key}: {flat_before[key]!r} -> {new!r}" for key, new in flat_now.items() if flat_before[key] != new
-    )
+    flat_before, flat_now = flat(before), flat(now)
+    pairs = {key: (flat_before.get(key, NOTHING), flat_now.get(key, NOTHING)) for key in flat_before | flat_now}
+    return ", ".join(f"{key}: {old!r} -> {new!r}" for key, (old, new) in pairs.items() if old != new)
+
+
+def flat(portrait: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of a portrait, each part of the state as one of its own."""
+    state = {f"state.{name}": value for name, value in portrait["state"].items()}
+    return {**state, **{name: value for name, value in portrait.items() if name != "state"}}
 
 
 def send(door: Door, data: bytes) -> bytes:
@@ -56,6 +64,19 @@ def send(door: Door, data: bytes) -> bytes:
         wire.send(data)
         head = wire.head()
         return head + (wire.rest() if status_of(head) == 101 else wire.body(head))
+
+
+@pages
+async def test_a_portrait_shows_what_was_changed_what_came_and_what_went(go_live: GoLive, tmp_path: Path) -> None:
+    house = await go_live(stt={"engine": "off"})
+    before = portrait(house, tmp_path / "data")
+    assert changes(before, portrait(house, tmp_path / "data")) == ""
+    assert (await house.ask("POST", "/api/voices/use", {"voice": "es-419+m3"}))[0] == 202
+    now = portrait(house, tmp_path / "data")
+    assert changes(before, now).startswith("voice: ")
+    assert changes({**before, "state": {"muted": True}}, {**before, "state": {"paused": True}}) == (
+        "state.muted: True -> 'nothing', state.paused: 'nothing' -> True"
+    )
 
 
 @pages
