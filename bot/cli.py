@@ -44,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal or file that has no sign for something must not end her
-    args = _parser().parse_args(argv)
+    not_given = argparse.Namespace(config=None, port=None, no_open=False)
+    args = _parser().parse_args(argv, not_given)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     redaction.install()
     try:
@@ -68,6 +69,7 @@ def _spoken_here() -> Language:
 
 def _parser() -> argparse.ArgumentParser:
     # Not given means not set, so that ``aneeka --port 1 run`` and ``aneeka run --port 1`` are the same.
+    # No set_defaults for them either: the parsers share these options, and the command's would set them back.
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", type=Path, metavar="FILE", help=text("cli.help_config_file"))
     serving = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, parents=[common])
@@ -76,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     about = text("cli.help_about")
     parser = argparse.ArgumentParser(prog="aneeka", description=about, parents=[serving])
     parser.add_argument("--version", action="version", version=f"aneeka {__version__}")
-    parser.set_defaults(command=_run, config=None, port=None, no_open=False)
+    parser.set_defaults(command=_run)
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def add(name: str, command: Any, help_text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -144,13 +146,13 @@ def _positive(given: str) -> float:
 def _load(args: argparse.Namespace) -> Loaded:
     loaded = load(args.config)
     redaction.know(secrets_of(loaded.settings))
-    port = getattr(args, "port", None)
-    if port is None:
+    if args.port is None:
         return loaded
-    if not 0 <= port <= 65535:
-        raise Stop(text("cli.bad_port", port=port), BAD_USAGE)
-    studio = loaded.settings.studio.model_copy(update={"port": port})
-    return Loaded(loaded.settings.model_copy(update={"studio": studio}), loaded.file, loaded.origins)
+    if not 0 <= args.port <= 65535:
+        raise Stop(text("cli.bad_port", port=args.port), BAD_USAGE)
+    studio = loaded.settings.studio.model_copy(update={"port": args.port})
+    origins = loaded.origins | {"studio.port": "--port"}
+    return Loaded(loaded.settings.model_copy(update={"studio": studio}), loaded.file, origins)
 
 
 def _alive(work: Coroutine[Any, Any, int]) -> int:
@@ -214,11 +216,9 @@ def _say(args: argparse.Namespace) -> int:
     from bot.commands import say_once
 
     settings = _load(args).settings
-    if args.voice:
-        settings = settings.model_copy(update={"tts": settings.tts.model_copy(update={"voice": args.voice})})
     if args.out is not None and not args.out.absolute().parent.is_dir():
         raise Stop(text("cli.cannot_write", file=args.out, error=text("cli.no_folder")), FAILED)
-    return _alive(say_once(settings, data_dir(), args.text, args.out))
+    return _alive(say_once(settings, data_dir(), args.text, args.out, args.voice))
 
 
 def _bench(args: argparse.Namespace) -> int:
