@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.files import take_place
 from bot.likeness import remember
 from bot.vocabulary import Person
 
@@ -63,7 +64,7 @@ class Regulars:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             fresh.write_text(json.dumps({"since_s": self._since_s, "ids": list(self._ids)}), encoding="utf-8")
-            fresh.replace(self._file)
+            take_place(fresh, self._file)
         except OSError as error:
             self._is_saved = False
             log.warning("cannot write %s: %s", self._file.name, error.strerror)

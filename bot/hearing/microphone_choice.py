@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from bot.config.speech import Audio
+from bot.files import take_place
 
 Source = Literal["sound_card", "browser"]
 Mode = Literal["open", "push_to_talk", "off"]
@@ -55,4 +56,4 @@ def remember(choice: Choice, audio: Audio, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
     fresh.write_text(json.dumps({"chosen": asdict(choice), "config": asdict(configured(audio))}), "utf-8")
-    fresh.replace(file)
+    take_place(fresh, file)

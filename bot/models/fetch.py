@@ -34,6 +34,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
 from bot.config.kinds import is_loopback
+from bot.files import take_place
 from bot.models.bundles import Bundle, File, find, folder_of, missing
 from bot.models.catalogue import Model, place
 from bot.models.words import amount
@@ -126,7 +127,7 @@ def _fetch(model: Model | File, final: Path) -> Steps:
     if found != sha256:
         part.unlink()
         raise EngineDown(text("models.wrong_hash", title=model.title), text("models.wrong_hash_repair"))
-    part.replace(final)
+    take_place(part, final)
     for old in final.parent.glob(f"{final.name}.*.part"):
         old.unlink()
 

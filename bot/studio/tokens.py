@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from bot import redaction
+from bot.files import take_place
 
 SHORTEST = 16
 RANDOM_BYTES = 24
@@ -69,7 +70,7 @@ def load_tokens(folder: Path, chosen: str) -> Tokens:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             json.dump(asdict(tokens), out)
-        fresh.replace(file)
+        take_place(fresh, file)
     if os.name == "posix":
         with contextlib.suppress(OSError):  # somebody else's, or on a disk without owners
             file.chmod(0o600)

@@ -15,6 +15,7 @@ import numpy as np
 import soxr
 
 from bot.config.settings import Settings
+from bot.files import take_place
 from bot.texts import text
 from bot.vocabulary import EngineDown
 from bot.voice import sample as judge
@@ -114,7 +115,7 @@ def _keep(file: Path, sound: Floats, rate_hz: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
     import_module("soundfile").write(str(fresh), kept, KEPT_HZ, subtype="PCM_16", format="WAV")
-    fresh.replace(file)
+    take_place(fresh, file)
 
 
 def _report(settings: Settings, name: str, file: Path, found: Sample) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bot.files import take_place
 from bot.mind.llama_engine import physical_cores
 from bot.texts import text
 from bot.vocabulary import EngineDown, Pcm, Sound
@@ -158,7 +159,7 @@ class XttsEngine:
         kept.parent.mkdir(parents=True, exist_ok=True)
         fresh = kept.with_name(f"{kept.stem}.{os.getpid()}.npz")
         np.savez(fresh, latents=latents.cpu().numpy(), speaker=speaker.cpu().numpy())
-        fresh.replace(kept)
+        take_place(fresh, kept)
         return latents, speaker
 
 
