@@ -118,17 +118,18 @@ class Hand:
         self._blocks.block(person_id, name)
         self._aneeka.moderation.withdraw_person(person_id, name, for_s=0)
         self.log.note("block", who, user_id=person_id, user=name)
-        await self._keep_blocks()
+        self._tell_blocks()
+        await asyncio.to_thread(self._blocks.save)
 
     async def unblock(self, person_id: str, who: Who) -> None:
-        """Hear a viewer again. Raises ``OSError`` when it cannot be kept."""
+        """Hear a viewer again. Raises ``OSError`` when it cannot be kept; asked again, it is tried again."""
         if self._blocks.unblock(person_id):
             self.log.note("unblock", who, user_id=person_id)
-            await self._keep_blocks()
-
-    async def _keep_blocks(self) -> None:
-        self._aneeka.live.tell({"type": "viewers", "blocked": self.blocked()})
+            self._tell_blocks()
         await asyncio.to_thread(self._blocks.save)
+
+    def _tell_blocks(self) -> None:
+        self._aneeka.live.tell({"type": "viewers", "blocked": self.blocked()})
 
     # ------------------------------------------------------------------ the operator
 

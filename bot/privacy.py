@@ -112,16 +112,17 @@ class Privacy:
     async def forget(self, person_id: str, who: Who) -> None:
         """Delete all that is kept of a viewer, a block too; what they write from now on is heard.
 
-        Raises ``OSError`` when the block cannot be lifted on disk.
+        Raises ``OSError`` when something of it is still on disk; asked again, it is tried again.
         """
         a, viewer = self._aneeka, await self._viewer(person_id)
         a.moderation.withdraw_person(person_id, next(reversed(viewer.names), ""), for_s=0)
         self._forget_the_rest(viewer)
-        await self._forgotten_on_disk()
         a.hand.log.note("forget", who)
-        if self._is_blocked(person_id):
-            await a.hand.unblock(person_id, who)
+        was_blocked = self._is_blocked(person_id)
+        await a.hand.unblock(person_id, who)
+        if was_blocked:
             a.hand.log.forget(person_id)
+        await self._forgotten_on_disk()
 
     def forget_soon(self, person: Person) -> None:
         """A viewer wants to be forgotten, and moderation has done so for this session: delete the rest.
@@ -160,8 +161,10 @@ class Privacy:
         self._between_replies(lambda: a.inbox.forget(viewer.id))
 
     async def _forgotten_on_disk(self) -> None:
+        """Raises ``OSError``."""
         await asyncio.to_thread(self._book.save)
-        await self._aneeka.recorder.flush()
+        await self._aneeka.recorder.forgotten()
+        await self._aneeka.hand.log.forgotten()
 
     async def expire(self) -> None:
         """Let go of what is older than the config allows, then wait for a day."""
@@ -171,9 +174,13 @@ class Privacy:
         await asyncio.sleep(DAY_S)
 
     async def close(self) -> None:
-        """Wait until everybody who asked for it is forgotten."""
+        """Wait until everybody who asked for it is forgotten; what a file held is tried once more."""
         if self._forgetting is not None:
             await self._forgetting
+        try:
+            await self._forgotten_on_disk()
+        except OSError as error:
+            log.error("what was withdrawn is not yet gone, on disk: %s", error.strerror)
 
     # ------------------------------------------------------------------ where to look
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot.files import take_place
 from bot.turn_record import Record, blank, blank_old
 from bot.withdrawal import Withdrawal
 
@@ -24,13 +25,13 @@ def day_of(file: Path) -> tuple[float, float]:
 
 
 def change_lines(file: Path, change: Callable[[str], str]) -> None:
-    """Write a file anew with every line changed, if any changes."""
+    """Write a file anew with every line changed, if any changes. Raises ``OSError``."""
     lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
     changed = [change(line) for line in lines]
     if changed != lines:
         fresh = file.with_suffix(".new")
         fresh.write_text("\n".join(changed), encoding="utf-8")
-        fresh.replace(file)
+        take_place(fresh, file)
 
 
 def record_in(line: str) -> Record | None:

@@ -121,6 +121,15 @@ class Recorder:
         while self._jobs:
             await asyncio.gather(*self._jobs)
 
+    async def forgotten(self) -> None:
+        """Wait until all that was withdrawn has gone from disk.
+
+        Raises ``OSError`` when a file is held or full: it is tried again with what is withdrawn later.
+        """
+        await self.flush()
+        async with self._order:
+            await asyncio.to_thread(self._rewrite)
+
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._jobs.add(task)
@@ -218,16 +227,26 @@ class Recorder:
         return True
 
     def _rewrite(self) -> None:
-        """Blank the files of this session, and the last two at least: the program may have been started again."""
+        """Blank the files of this session, and the last two at least: the program may have been started again.
+
+        Raises the last ``OSError`` after it has tried every file; all of it is due then still.
+        """
         gone = [self._gone.popleft() for _ in range(len(self._gone))]
         while self._silenced:
             delete(self._silenced.pop())
         files = self._files()
+        fault: OSError | None = None
         for file in files:
             is_recent = file.name >= self._first_file or file in files[-2:]
             here = [what for what, ever in gone if ever or is_recent]
-            if here:
-                change_lines(file, partial(blanked_line, gone=here, since=self._since))
+            try:
+                if here:
+                    change_lines(file, partial(blanked_line, gone=here, since=self._since))
+            except OSError as error:
+                fault = error
+        if fault is not None:
+            self._gone.extendleft(reversed(gone))
+            raise fault
 
     def _expire(self, before_s: float) -> None:
         for left in self._folder.glob("????-??-??.new"):

@@ -48,6 +48,7 @@ def test_elsewhere_a_folder_that_is_closed_is_told_at_once(
 ) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     blocks = Blocks(tmp_path / "blocked.json")
+    blocks.block("1", "Anabel")
     held.hold("blocked.json")
     with pytest.raises(PermissionError):
         blocks.save()

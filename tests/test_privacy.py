@@ -25,6 +25,7 @@ from bot.safety.decisions import Decisions
 from bot.supervisor import for_ever
 from bot.vocabulary import Cue, Heard, Person, Spoken
 from tests.conftest import House
+from tests.held_files import Held
 from tests.virtual_time import play
 
 Home = Callable[..., Aneeka]
@@ -134,6 +135,39 @@ async def test_all_that_is_kept_of_a_viewer_is_shown_and_deleted_everywhere(at_h
     assert aneeka.hand.decisions(1)[0]["what"] == "unblock"
     assert {"type": "viewers", "blocked": []} in told
     assert aneeka.inbox.name_of(MARTA.id) == ""
+
+
+@pytest.mark.parametrize("file", [f"{OLD}.jsonl", "decisions.jsonl", "blocked.json"])
+async def test_while_a_file_is_open_elsewhere_nobody_is_told_that_all_is_deleted(
+    at_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    data, held = tmp_path / "data", Held(monkeypatch)
+    left_from_before(data)
+    aneeka = at_home()
+    await aneeka.hand.block(MARTA.id, MARTA.name, "page")
+    held.hold(file)
+    with pytest.raises(PermissionError):
+        await aneeka.privacy.forget(MARTA.id, "page")
+    with pytest.raises(PermissionError):
+        await aneeka.privacy.forget(MARTA.id, "page")
+    held.let_go()
+    await aneeka.privacy.forget(MARTA.id, "page")
+    assert await aneeka.privacy.kept(MARTA.id) is None
+    for trace in (MARTA.id, "Marta_R", "Martilla", "secreto"):
+        assert trace not in everything(data)
+
+
+async def test_what_a_file_held_goes_at_the_end(at_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, held = tmp_path / "data", Held(monkeypatch)
+    left_from_before(data)
+    aneeka = at_home()
+    held.hold(f"{OLD}.jsonl")
+    aneeka.privacy.forget_soon(Person(MARTA.id, "Martilla"))
+    await aneeka.privacy.close()
+    assert "secreto" in everything(data)
+    held.let_go()
+    await aneeka.privacy.close()
+    assert "secreto" not in everything(data)
 
 
 async def test_who_writes_forgetme_is_forgotten_on_disk_too_but_stays_blocked(at_home: Home, tmp_path: Path) -> None:

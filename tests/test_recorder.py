@@ -15,6 +15,7 @@ from bot.chat.recorded import BadRecording, play_recording, read_recording
 from bot.recorder import Recorder
 from bot.vocabulary import Health
 from bot.withdrawal import Withdrawal, folded_names
+from tests.held_files import Held
 from tests.virtual_time import play
 
 H1 = Withdrawal(frozenset(("h1",)))
@@ -245,3 +246,24 @@ def test_a_broken_recording_is_one_sentence(tmp_path: Path, content: str, says: 
 def test_a_missing_recording_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadRecording, match="nowhere"):
         read_recording(tmp_path / "nowhere.jsonl")
+
+
+async def test_what_is_withdrawn_while_a_file_is_open_elsewhere_is_told_of_and_goes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, held = tmp_path / "recordings", Held(monkeypatch)
+    folder.mkdir()
+    days = [folder / f"2031-01-0{day}.jsonl" for day in (1, 2, 3)]
+    for day in days:
+        day.write_text(json.dumps(record("r1", "h1", "secreto")) + "\n" + json.dumps(record("r2", "h2")) + "\n")
+    recorder = Recorder(folder)
+    held.hold(days[1].name)
+    recorder.withdraw(H1, ever=True)
+    with pytest.raises(PermissionError):
+        await recorder.forgotten()
+    assert ["secreto" in day.read_text() for day in days] == [False, True, False], "what can go is gone"
+    held.let_go()
+    recorder.withdraw(Withdrawal(frozenset(("another",))))
+    await recorder.flush()
+    assert "secreto" not in days[1].read_text()
+    assert [heard["text"] for row in lines(folder) for heard in row["heard"]] == ["", "hola aneeka"] * 3

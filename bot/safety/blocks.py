@@ -22,6 +22,7 @@ class Blocks:
         self._file = file
         self._names: dict[str, str] = {}
         self._saving = threading.Lock()
+        self._is_saved = True
         if file.exists():
             try:
                 kept = json.loads(file.read_text(encoding="utf-8"))
@@ -39,6 +40,7 @@ class Blocks:
 
     def block(self, person_id: str, name: str) -> None:
         """Block a viewer."""
+        self._is_saved = False
         self._names.pop(person_id, None)
         self._names[person_id] = name
         while len(self._names) > MOST:
@@ -46,12 +48,23 @@ class Blocks:
 
     def unblock(self, person_id: str) -> bool:
         """Let a viewer be heard again; ``False``: they were not blocked."""
-        return self._names.pop(person_id, None) is not None
+        if person_id not in self._names:
+            return False
+        self._is_saved = False
+        del self._names[person_id]
+        return True
 
     def save(self) -> None:
-        """Keep the list; call it in a thread. Raises ``OSError``."""
+        """Keep the list if it has changed; call it in a thread. Raises ``OSError``."""
         with self._saving:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._file.with_suffix(".new")
-            fresh.write_text(json.dumps(dict(self._names), ensure_ascii=False), encoding="utf-8")
-            take_place(fresh, self._file)
+            if self._is_saved:
+                return
+            self._is_saved = True  # now, and not when it is written: it may change meanwhile
+            try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                fresh = self._file.with_suffix(".new")
+                fresh.write_text(json.dumps(dict(self._names), ensure_ascii=False), encoding="utf-8")
+                take_place(fresh, self._file)
+            except OSError:
+                self._is_saved = False
+                raise
