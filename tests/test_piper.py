@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,6 +17,8 @@ import pytest
 
 pytest.importorskip("piper", reason="needs the extra piper")
 pytest.importorskip("onnx", reason="needs the extra piper")
+
+from piper.phonemize_espeak import ESPEAK_DATA_DIR
 
 from bot.config.settings import Settings
 from bot.models.bundles import BUNDLES, Bundle, find
@@ -157,6 +161,34 @@ async def test_a_voice_that_is_not_there_says_how_to_get_it(start: Start) -> Non
     with pytest.raises(EngineDown) as down:
         await spoken(lost, "Hola.")
     assert (down.value.reason, down.value.repair) == (lost.health.reason, lost.health.repair)
+
+
+ABROAD = """
+import os, sys
+from pathlib import Path
+from piper import espeakbridge, phonemize_espeak
+
+asked = []
+initialize = espeakbridge.initialize
+espeakbridge.initialize = lambda folder: (asked.append(folder), initialize(folder))
+phonemize_espeak.ESPEAK_DATA_DIR = Path(sys.argv[1])
+
+from bot.voice.piper_engine import PiperEngine
+
+engine = PiperEngine({"voice": "tiny", "model": sys.argv[2], "speaker": "", "speed": 1.0})
+pieces = list(engine.run({"text": "Hola, Ana. ¿Qué tal?"}, b""))
+print(*asked, len(pieces), os.path.samefile(asked[0], sys.argv[1]))
+"""
+
+
+def test_it_speaks_for_users_whose_name_a_c_library_cannot_spell(models: Path, tmp_path: Path) -> None:
+    home = tmp_path / "Íñigo Peña"
+    shutil.copytree(ESPEAK_DATA_DIR, home / "espeak-ng-data")
+    model = (models / "tiny" / "tiny.onnx").relative_to(models)
+    run = [sys.executable, "-c", ABROAD, str(home / "espeak-ng-data"), str(model)]
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, cwd=models, env=here, check=False)
+    assert done.stdout.split() == ["espeak-ng-data", "3", "True"], done.stderr
 
 
 HIDDEN = """

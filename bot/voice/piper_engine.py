@@ -7,6 +7,7 @@ lasts is the model's own plan (the output of its Ceil node), so that mouth shape
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ try:
     from piper import PiperConfig, SynthesisConfig
     from piper import PiperVoice as Model
     from piper.patch_voice_with_alignment import add_alignment_output
+    from piper.phonemize_espeak import ESPEAK_DATA_DIR
 except ImportError as missing:
     raise EngineDown(text("piper.missing"), text("piper.missing_repair")) from missing
 
@@ -46,7 +48,7 @@ class PiperEngine:
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        name, file = options["voice"], Path(options["model"])
+        name, file = options["voice"], Path(options["model"]).absolute()
         self._cancelled = threading.Event()
         self._session = _Session(self._cancelled)
         self._voice = _load(name, file, self._session)
@@ -178,10 +180,21 @@ def _load(name: str, file: Path, session: _Session) -> Model:
             model.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
         )
         config = PiperConfig.from_dict(json.loads(beside.read_text("utf-8")))
-        return Model(session=session, config=config)
+        return Model(session=session, config=config, espeak_data_dir=_ascii(ESPEAK_DATA_DIR))
     except Exception as fault:
         kind = type(fault).__name__
         raise EngineDown(text("piper.broken", voice=name, kind=kind), text("piper.broken_repair", file=file)) from fault
+
+
+def _ascii(folder: Path) -> Path:
+    """Return a path to this folder that espeak-ng's C library can open, from its parent folder if need be.
+
+    The library opens files by narrow names, which on Windows cannot spell every user's folder.
+    """
+    if str(folder).isascii():
+        return folder
+    os.chdir(folder.parent)
+    return Path(folder.name)
 
 
 def _speaker(name: str, wanted: str, speakers: Mapping[str, int]) -> int | None:
