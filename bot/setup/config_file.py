@@ -13,6 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from bot.config.paths import make_private
 from bot.config.toml_file import decode
+from bot.files import take_place
 
 
 class NotSaved(Exception):
@@ -65,4 +66,4 @@ def _write(file: Path, content: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     fresh.chmod(mode)
-    fresh.replace(file)
+    take_place(fresh, file)
