@@ -347,10 +347,10 @@ BROKEN: list[tuple[str, dict[str, str], str, str, str, str]] = [
         "ANEEKA_STUDIO__TOKEN",
     ),
     (
-        "[audio]\npush_to_talk_key = 'F9'\n[safety]\npanic_hotkey = 'f9'",
+        "[audio]\npush_to_talk_key = 'scroll_lock'\n[safety]\npanic_hotkey = 'Scroll Lock'",
         {},
         "safety.panic_hotkey",
-        '"f9"',
+        '"Scroll Lock"',
         "audio.push_to_talk_key",
         '"f12"',
     ),
