@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ async def test_no_reply_changes_its_brain_and_all_chat_is_answered(
 ) -> None:
     monkeypatch.setattr(engines, "DEMO_MODEL", tiny_gguf.write(tmp_path / "endless.gguf"))
     monkeypatch.setattr(demo_brain, "LONGEST", 400)
+    monkeypatch.setattr(demo_brain, "MOST_DOUBT", math.inf)
     house = await go_live(llm={**LLAMA, "max_tokens": 400}, chat={"idle_after_s": 0.0, "viewer_cooldown_s": 0.0})
     await thinks(house)
     live = await house.live()
