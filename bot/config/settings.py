@@ -160,7 +160,9 @@ class Safety(Section):
     strictness: Literal["standard", "family", "relaxed"] = Field(
         default="standard", description="family also stops swearing, relaxed only what gets channels banned"
     )
-    blocked_words: Listed[Name] = Field(default=(), description="your own words that she never reads and never says")
+    blocked_words: Listed[Name] = Field(
+        default=(), description="words, names, topics of your own that she never reads and never says"
+    )
     second_opinion: Literal["off", "openai", "guard"] = Field(
         default="off",
         description="a second look at her words: openai = a server with /moderations, guard = a model like Llama Guard",
