@@ -99,6 +99,12 @@ class Guard:
         self._flag.close()
         self._folder.cleanup()
 
+    def _heard_of(self, panics: int) -> None:
+        """Tell of panics that are new here, also of those that a guard before could not tell of any more."""
+        if panics > self._panics:
+            self._panics = panics
+            self.on_panic()
+
     async def _keep(self, options: dict[str, Any], port: int) -> None:
         while True:
             try:
@@ -110,9 +116,9 @@ class Guard:
                         self._ready.set()
                         self._report(Health("guard", "ok", text("guard.listens", port=port)))
                         self.on_moved()
+                        self._heard_of(self._flag.panics)
                     elif frame["op"] == "panic":
-                        self._panics = frame["panics"]
-                        self.on_panic()
+                        self._heard_of(frame["panics"])
                     elif frame["op"] == "key":
                         self._report(Health(frame["part"], frame["state"], frame["reason"], frame["repair"]))
                 ended = await self._process.bury()

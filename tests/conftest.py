@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -59,15 +60,19 @@ def needs(command: str, package: str) -> str:
     return path
 
 
+HANGS_S = 120.0
+
+
 async def until(socket: aiohttp.ClientWebSocketResponse, kind: str, **wanted: Any) -> dict[str, Any]:
     """Read messages until one of this type, with these values, comes."""
-    while True:
-        message = await socket.receive(timeout=30)
-        assert message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY), message
-        if message.type is aiohttp.WSMsgType.TEXT:
-            told: dict[str, Any] = message.json()
-            if told["type"] == kind and all(told.get(name) == value for name, value in wanted.items()):
-                return told
+    async with asyncio.timeout(HANGS_S):
+        while True:
+            message = await socket.receive(timeout=30)
+            assert message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY), message
+            if message.type is aiohttp.WSMsgType.TEXT:
+                told: dict[str, Any] = message.json()
+                if told["type"] == kind and all(told.get(name) == value for name, value in wanted.items()):
+                    return told
 
 
 @pytest.fixture(autouse=True)

@@ -148,6 +148,21 @@ async def test_only_who_may_panics(go_live: GoLive) -> None:
     assert (await house.ask("GET", "/api/state"))[1]["panic"] == path
 
 
+async def test_a_panic_that_the_guard_could_not_tell_of_any_more_can_be_lifted(
+    go_live: GoLive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.guard.BACK_S", 0.1)
+    house = await go_live(with_voice=False)
+    await guarded(house)
+    live = await house.live()
+    house.aneeka.guard._flag.panic(house.aneeka.now())
+    next(p for p in psutil.Process().children() if "bot.guard_child" in p.cmdline()).kill()
+    await until(live, "panic")
+    assert house.aneeka.director.paused
+    await house.ask("POST", "/api/control/resume")
+    assert not house.aneeka.guard.silenced()
+
+
 async def test_a_guard_that_dies_comes_back_and_she_stays_silent(
     go_live: GoLive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
