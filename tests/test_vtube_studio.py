@@ -220,6 +220,7 @@ async def test_the_api_switched_off_and_on(tmp_path: Path) -> None:
             stage.studio.switch_api(True)
             await stage.moves()
             await stage.until(lambda: stage.body.health.state == "ok", 1)
+            assert stage.body.health.state == "ok"
         stage.studio.switch_api(False)
         telling.cancel()
         await stage.until(lambda: stage.says("not_running"), 8)
