@@ -14,6 +14,7 @@ import numpy as np
 
 from bot.config.settings import Settings
 from bot.hearing.azure import build
+from tests.conftest import HANGS_S
 from tests.local_azure.stt import say
 from tests.local_azure.usp import KEY
 
@@ -25,7 +26,7 @@ async def listen(endpoint: str, manner: str) -> None:
     await recogniser.start()
     understood = asyncio.Event()
     try:
-        assert await recogniser.ready(20)
+        assert await recogniser.ready(HANGS_S)
         utterance = recogniser.begin(lambda text: understood.set())
         utterance.feed(np.concatenate([WORDS] * 3))
         if manner != "stalled":

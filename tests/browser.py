@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.conftest import House, living
+from tests.conftest import HANGS_S, House, living
 
 GoLive = Callable[..., Awaitable[House]]
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -57,7 +57,7 @@ async def go_live(tmp_path: Path) -> AsyncIterator[GoLive]:
         yield start
 
 
-async def becomes(page: Page, expression: str, timeout_s: float = 15.0) -> None:
+async def becomes(page: Page, expression: str, timeout_s: float = HANGS_S / 2) -> None:
     """Wait until an expression is true in the page (whose policy forbids Playwright's own way, an eval inside it)."""
     asked = UNTIL % {"expression": expression, "timeout_ms": timeout_s * 1000}
     async with asyncio.timeout(timeout_s + 5):
@@ -67,7 +67,7 @@ async def becomes(page: Page, expression: str, timeout_s: float = 15.0) -> None:
 async def reads(page: Page, selector: str, words: str) -> None:
     """Wait until an element shows these words."""
     shown = f"document.querySelector({json.dumps(selector)})?.innerText.includes({json.dumps(words)})"
-    await becomes(page, shown, 20)
+    await becomes(page, shown)
 
 
 async def without_picture(page: Page) -> None:

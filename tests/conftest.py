@@ -61,13 +61,17 @@ def needs(command: str, package: str) -> str:
 
 
 HANGS_S = 120.0
+"""What takes this long will never come, however slow the machine is."""
+REAL_TIME = pytest.mark.flaky(reruns=2)
+"""Marks tests of what happens in real time (sound, watchdogs): a machine that stands still for half a second in one
+of them is no fault of hers, so they are tried again; the summary counts it."""
 
 
 async def until(socket: aiohttp.ClientWebSocketResponse, kind: str, **wanted: Any) -> dict[str, Any]:
     """Read messages until one of this type, with these values, comes."""
     async with asyncio.timeout(HANGS_S):
         while True:
-            message = await socket.receive(timeout=30)
+            message = await socket.receive(timeout=HANGS_S)
             assert message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY), message
             if message.type is aiohttp.WSMsgType.TEXT:
                 told: dict[str, Any] = message.json()
@@ -101,7 +105,7 @@ async def living(data: Path) -> AsyncIterator[Callable[..., Any]]:
             stack.push_async_callback(aneeka.close)
             client = await stack.enter_async_context(aiohttp.ClientSession())
             if with_voice:
-                assert await aneeka.engines.parts["voice"].ready(30)
+                assert await aneeka.engines.parts["voice"].ready(HANGS_S)
             return House(aneeka, client)
 
         yield start

@@ -17,6 +17,7 @@ from bot.supervisor import BrainLadder, for_ever
 from bot.vocabulary import Heard, Person, Prompt
 from bot.voice.captions_only import CaptionsOnly
 from bot.voice.ladder import VoiceLadder
+from tests.conftest import HANGS_S
 
 SECRET = "zarigüeya"
 TROLL = Person("t1", "Trolazo")
@@ -96,7 +97,7 @@ class Scene:
 
     async def until(self, what: Callable[[], Any]) -> None:
         """Wait for something that has to happen within a minute."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANGS_S):
             while not what():
                 await asyncio.sleep(EAR_S)
 

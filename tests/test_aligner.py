@@ -15,6 +15,7 @@ from bot.voice.speller import Speller
 from bot.voice.speller_engine import ScriptReader
 from tests.bench.mouth import aligned, judge
 from tests.bench.mouth_clips import LINES, Clip, flite_clips, stranger_clips
+from tests.conftest import HANGS_S
 
 SPANISH = "Mi mamá me mima, y papá bebe leche con mucho pan."
 
@@ -143,7 +144,7 @@ async def test_scripts_come_from_a_process_of_their_own(script):
     assert (await speller.script(SPANISH)).shapes == (), "before it is ready there is none, and nobody waits"
     await speller.start()
     try:
-        assert await speller.ready(60)
+        assert await speller.ready(HANGS_S)
         read = await speller.script(SPANISH)
         assert [viseme for _, viseme in read.shapes] == [viseme for _, viseme in script.shapes]
         assert [span for _, *span in read.words] == [span for _, *span in script.words]

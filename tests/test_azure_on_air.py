@@ -11,9 +11,11 @@ import pytest
 from bot import azure_sdk
 from bot.vocabulary import Pcm, Shape, Word
 from bot.voice.azure_clip import TICKS_HZ, Clip
-from tests.conftest import AT_EASE, House, until
+from tests.conftest import AT_EASE, HANGS_S, REAL_TIME, House, until
 from tests.local_azure.tts import Synthesis
 from tests.local_azure.usp import KEY, LocalAzure
+
+pytestmark = REAL_TIME
 
 pytest.importorskip(azure_sdk.PACKAGE, reason="needs the extra: azure")
 
@@ -52,7 +54,7 @@ async def test_after_a_skip_not_one_more_sample_is_heard_though_the_service_was_
     late: list[Pcm] = []
     monkeypatch.setattr(house.aneeka.stage.output, "write", late.append)
     turn = await until(live, "turn")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while not tts.abandoned:
             await asyncio.sleep(0.01)
     assert (turn["cut"], turn["engines"]["tts"], tts.finished) == ("skip", "azure", rehearsed)

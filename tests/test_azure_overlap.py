@@ -15,9 +15,12 @@ from bot.hearing import azure_utterance
 from bot.hearing.azure import AzureRecogniser, build
 from bot.hearing.azure_utterance import AzureUtterance
 from bot.vocabulary import Pcm
+from tests.conftest import HANGS_S, REAL_TIME
 from tests.healths import Healths
 from tests.local_azure.stt import RATE_HZ, Recognition, say
 from tests.local_azure.usp import KEY, LocalAzure
+
+pytestmark = REAL_TIME
 
 HOLA = "hola aneeka qué tal estás hoy cuéntame algo"
 BLOCK = 512
@@ -52,7 +55,7 @@ async def recogniser(
     monkeypatch.setattr(azure_utterance, "PATIENCE_S", 10.0)  # a slow machine is no service that has stalled
     recogniser = build(Settings(azure={"key": KEY, "endpoint": server.endpoint}), tmp_path, Healths().report)
     await recogniser.start()
-    assert await recogniser.ready(20)
+    assert await recogniser.ready(HANGS_S)
     yield recogniser
     await recogniser.close()
 

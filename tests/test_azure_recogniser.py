@@ -26,10 +26,13 @@ from bot.hearing.ladder import RecogniserLadder
 from bot.supervisor import Board
 from bot.texts import table, text
 from bot.vocabulary import EngineDown, Pcm, Transcript
+from tests.conftest import HANGS_S, REAL_TIME
 from tests.healths import Healths
 from tests.local_azure.stt import RATE_HZ, VOCABULARY, WORD_S, Recognition, say
 from tests.local_azure.usp import KEY, LocalAzure
 from tests.spoken_english import spoken
+
+pytestmark = REAL_TIME
 
 HOLA = "hola aneeka qué tal estás hoy cuéntame algo"
 BLOCK = 512
@@ -96,7 +99,7 @@ async def connect(server: LocalAzure, healths: Healths, tmp_path: Path) -> Async
 @pytest.fixture
 async def recogniser(connect: Any) -> AzureRecogniser:
     recogniser: AzureRecogniser = await connect()
-    assert await recogniser.ready(20)
+    assert await recogniser.ready(HANGS_S)
     return recogniser
 
 
@@ -263,7 +266,7 @@ async def test_her_name_and_those_of_viewers_are_expected(recogniser, stt, serve
 async def test_nothing_is_sent_while_nobody_speaks_but_what_keeps_the_connection(connect, stt, monkeypatch):
     monkeypatch.setattr(azure_hearing, "IDLE_S", 0.05)
     recogniser = await connect()
-    assert await recogniser.ready(20)
+    assert await recogniser.ready(HANGS_S)
     while stt.sound_s < 0.3:
         await asyncio.sleep(0.01)
     assert (await hear(recogniser, HOLA)).text == written(HOLA)
@@ -541,5 +544,5 @@ def test_the_program_ends_well_while_somebody_speaks(server, stt, manner):
         assert program.stdout.readline() == "listening\n"
         if manner == "interrupted":
             program.send_signal(signal.SIGINT)
-        _, complaints = program.communicate(timeout=20)
+        _, complaints = program.communicate(timeout=HANGS_S)
     assert (program.returncode, complaints) == (0, "")

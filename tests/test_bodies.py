@@ -8,16 +8,18 @@ from bot.bodies import PERMIT_FILE, build_bodies, not_allowed_yet
 from bot.config.settings import Settings
 from bot.supervisor import Board
 from bot.vocabulary import Health
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, REAL_TIME, House, until
 from tests.osc_sink import OscSink
 from tests.test_live import GoLive
 from tests.vtube_studio_server import ModelFile, VTubeStudioServer
+
+pytestmark = REAL_TIME
 
 SAID = "Mamá, mañana vamos a la playa."
 
 
 async def light(house: House, part: str, state: str) -> Health:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while (found := house.aneeka.board.parts.get(part)) is None or found.state != state:
             await asyncio.sleep(0.01)
     return found
@@ -29,7 +31,7 @@ async def test_mouths_open_while_she_speaks(go_live: GoLive) -> None:
         bodies = {"outputs": ("page", "vtube_studio", "vmc"), "vtube_studio": {"url": url}, "vmc": {"port": sink.port}}
         house = await go_live(avatar=bodies)
         live = await house.live()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while studio.popup is None:
                 await asyncio.sleep(0.01)
         studio.allow()
@@ -85,7 +87,7 @@ async def test_a_denied_vtube_studio_is_asked_again_from_the_studio(go_live: GoL
     studio = VTubeStudioServer(asyncio.get_running_loop().time, ModelFile("Mira", "0" * 32))
 
     async def popup() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while studio.popup is None:
                 await asyncio.sleep(0.01)
 

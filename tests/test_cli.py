@@ -24,6 +24,9 @@ import pytest
 
 from bot import texts
 from bot.cli import main
+from tests.conftest import HANGS_S, REAL_TIME
+
+pytestmark = REAL_TIME
 
 
 class Shell:
@@ -68,7 +71,7 @@ class Shell:
     def run_apart(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a process of its own."""
         process = self.start(*words)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=HANGS_S)
         return subprocess.CompletedProcess([*words], process.returncode, out, err)
 
     def start(self, *words: str, ignoring_sigint: bool = False, **extra: str) -> subprocess.Popen[str]:
@@ -258,7 +261,7 @@ async def test_she_goes_live_and_ends_cleanly(
         base, token = address.split("/?token=")
         request = urllib.request.Request(base + path, headers={"Authorization": f"Bearer {token}"})
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(request, data, timeout=10) as answer:
+        with urllib.request.urlopen(request, data, timeout=HANGS_S) as answer:
             return json.load(answer)
 
     await asyncio.to_thread(ask, "/api/say", {"text": "Una frase larga que no va a terminar, porque alguien la apaga."})

@@ -18,7 +18,7 @@ from bot.mind.quoting import clean_name
 from bot.vocabulary import Language
 from tests import tiny_gguf
 from tests.bench import demo as exam
-from tests.conftest import until
+from tests.conftest import HANGS_S, until
 from tests.test_live import GoLive
 
 pytest.importorskip("llama_cpp", reason="llama-cpp-python")
@@ -101,7 +101,7 @@ async def test_another_name_for_her_is_hers_and_viewers_keep_theirs(viewer: str)
     said = ""
     brain = DemoBrain(short_persona(PROMPTS, "en", HER_NAME), "Zorba", on_health=lambda health: None)
     await brain.start()
-    assert await brain.ready(60)
+    assert await brain.ready(HANGS_S)
     book = PromptBook(PROMPTS, "en", "Zorba")
     asked = exam.prompt_of(chat("en", (viewer, "Zorba, who are you?")), book)
     for _ in range(12):
@@ -117,7 +117,7 @@ async def test_a_model_that_is_sure_of_nothing_is_silent(tmp_path: Path) -> None
     model = tiny_gguf.write(tmp_path / "tiny.gguf")
     brain = DemoBrain(short_persona(PROMPTS, "es", "Aneeka"), "Aneeka", on_health=lambda health: None, model=model)
     await brain.start()
-    assert await brain.ready(60)
+    assert await brain.ready(HANGS_S)
     asked = exam.prompt_of(chat("es", ("Ana", "hola")), PromptBook(PROMPTS, "es", "Aneeka"))
     assert [piece async for piece in brain.think(asked)] == []
     await brain.close()
@@ -151,7 +151,7 @@ async def test_a_first_start_answers_with_it(go_live: GoLive) -> None:
 async def test_it_stays_small_while_it_talks(rows: list[Row]) -> None:
     brain = DemoBrain(short_persona(PROMPTS, "es", "Aneeka"), "Aneeka", on_health=lambda health: None)
     await brain.start()
-    assert await brain.ready(60)
+    assert await brain.ready(HANGS_S)
     book = PromptBook(PROMPTS, "es", "Aneeka")
     for row in [row for row in rows if row["language"] == "es"][:40]:
         async for _ in brain.think(exam.prompt_of(row, book)):

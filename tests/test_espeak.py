@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import wave
 
@@ -16,6 +17,7 @@ from bot.voice.espeak_library import as_data
 from bot.voice.ipa import visemes
 from bot.voice.polish import Polisher, gain_for, pause_after
 from bot.voice.speller_engine import ScriptReader, SpellerEngine
+from tests.conftest import HANGS_S
 
 RATE_HZ = 22_050
 OPTIONS = {"voice": None, "language": "es", "speed": 1.0}
@@ -240,7 +242,7 @@ async def test_speaks_through_its_own_process(tmp_path):
     voice = EspeakVoice(None, "es", on_health=told.append)
     await voice.start()
     try:
-        assert await voice.ready(20)
+        assert await voice.ready(HANGS_S)
         sounds = [sound async for sound in voice.speak(Phrase("r", 0, SPANISH))]
         assert [sound.last for sound in sounds] == [False] * (len(sounds) - 1) + [True]
         pcm = np.concatenate([sound.pcm for sound in sounds])
@@ -269,8 +271,10 @@ async def test_an_unknown_voice_is_told_through_the_process():
     voice = EspeakVoice("es-mx", "es", on_health=lambda health: None)
     await voice.start()
     try:
-        assert not await voice.ready(1.5)
-        assert voice.health.state == "down"
+        async with asyncio.timeout(HANGS_S):
+            while voice.health.state != "down":
+                await asyncio.sleep(0.01)
+        assert not await voice.ready(0.1)
         assert voice.health.reason == text("voice.espeak_unknown_voice", voice="es-mx")
         with pytest.raises(EngineDown):
             await anext(voice.speak(Phrase("r", 0, "Hola")))

@@ -16,6 +16,7 @@ import pytest
 from bot.chat.eventsub import SocketState
 from bot.chat.eventsub_socket import SocketClosed
 from bot.chat.twitch_words import LoginLost
+from tests.conftest import HANGS_S
 from tests.eventsub_campaign import OTHERS, Faults, Listener, judge
 from tests.memory_twitch import CHAT, Connection, MemoryTwitch
 from tests.virtual_time import play
@@ -404,7 +405,7 @@ async def test_nonsense_is_told_from_a_session_that_is_dead(twitch: MemoryTwitch
 async def test_when_everything_is_refused_she_says_so_and_ends(twitch: MemoryTwitch) -> None:
     twitch.refused = dict.fromkeys((CHAT.type, *OTHERS), 403)
     she = Listener(twitch, *OTHERS)
-    await asyncio.wait_for(she.run, 10)
+    await asyncio.wait_for(she.run, HANGS_S)
     assert told(she)[-1] == "refused"
     assert dict(she.states[-1].refused) == dict.fromkeys((CHAT.type, *OTHERS), "status 403")
     assert await she.stop() == set()
@@ -421,7 +422,7 @@ async def test_a_lost_login_ends_it(twitch: MemoryTwitch) -> None:
 
     twitch.subscribe = lost  # type: ignore[method-assign]
     twitch.end(twitch.open[0], 0)
-    await asyncio.wait_for(she.run, 10)
+    await asyncio.wait_for(she.run, HANGS_S)
     assert she.states[-1] == SocketState("login_lost", reason="the password was changed")
     assert await she.stop() == set()
     assert twitch.open == []
@@ -459,7 +460,7 @@ async def test_a_revoked_subscription_is_named_and_not_asked_for_again(twitch: M
     assert not twitch.hears(FOLLOW)
     for one in list(twitch.held.values()):
         twitch.revoke(one, "authorization_revoked")
-    await asyncio.wait_for(she.run, 5)
+    await asyncio.wait_for(she.run, HANGS_S)
     assert told(she)[-1] == "refused"
     await she.stop()
 
@@ -472,7 +473,7 @@ async def test_a_revocation_that_comes_before_the_answer_stands(twitch: MemoryTw
         await asyncio.sleep(0.01)
     twitch.open[0].latency_s = 0.01
     twitch.revoke(next(iter(twitch.held.values())), "chat_user_banned")
-    await asyncio.wait_for(she.run, 5)
+    await asyncio.wait_for(she.run, HANGS_S)
     assert she.states[-1].refused == ((CHAT.type, "chat_user_banned"),)
     await she.stop()
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.browser import GoLive, becomes, go_live, open_page, pages
-from tests.conftest import House
+from tests.conftest import REAL_TIME, House
 from tests.containers import wav
 from tests.spoken_english import RATE_HZ, spoken
 from tests.transcription_server import KEY, Sphinx, Transcriptions
@@ -20,7 +20,7 @@ from tests.transcription_server import KEY, Sphinx, Transcriptions
 pytest.importorskip("pocketsphinx", reason="needs the package pocketsphinx")
 
 __all__ = ["go_live"]
-pytestmark = pages
+pytestmark = [pages, REAL_TIME]
 
 READY = "document.body.dataset.ready && document.getElementById('connection').hidden"
 QUESTION = "tell me a story please"
@@ -97,14 +97,14 @@ async def test_a_spoken_question_is_answered_aloud_the_history_stays_and_a_press
     assert page.url.endswith("/friend")
     await page.evaluate(HEAR)
     await page.click("#friend-press")
-    await becomes(page, turn("thinking"), 20)
-    await becomes(page, turn("speaking"), 20)
+    await becomes(page, turn("thinking"))
+    await becomes(page, turn("speaking"))
     (role, question), (other, answer) = await said(page)
     assert (role, question, other) == ("user", QUESTION, "assistant")
     (lasts, loudest), *_ = await page.evaluate("window.levels")
     assert lasts > 0.5
     assert loudest > 0.1
-    await becomes(page, turn("idle"), 30)
+    await becomes(page, turn("idle"))
     assert house.aneeka.memory.messages() == ()
     assert problems == []
     await page.reload()
@@ -115,7 +115,7 @@ async def test_a_spoken_question_is_answered_aloud_the_history_stays_and_a_press
 
     house.aneeka.engines.brain.think = long_answer
     await page.click("#friend-press")
-    await becomes(page, turn("speaking"), 30)
+    await becomes(page, turn("speaking"))
     await page.click("#friend-press")
     await becomes(page, turn("listening"))
     assert len(await said(page)) == 2
@@ -135,7 +135,7 @@ async def test_a_panic_of_which_the_program_knows_nothing_cuts_the_private_answe
     house.aneeka.guard.on_panic = lambda: None
     page = await open_friend(house, browser, problems, permissions=["microphone"])
     await page.click("#friend-press")
-    await becomes(page, turn("speaking"), 30)
+    await becomes(page, turn("speaking"))
     async with house.client.post(house.aneeka.server.panic_address(), headers=house.headers) as answer:
         assert answer.status == 200
     await becomes(page, turn("idle"))

@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 from bot.guard_flag import Flag
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, REAL_TIME, House, until
+
+pytestmark = REAL_TIME
 
 GoLive = Callable[..., Awaitable[House]]
 LONG = "Esta es una frase larga para poder cortarla. Y aquí viene otra más, con muchas palabras, que no debe oírse."
@@ -24,7 +26,7 @@ def post_panic(house: House) -> None:
     request = urllib.request.Request(
         f"http://127.0.0.1:{house.aneeka.guard.port}/api/control/panic", method="POST", headers=house.headers
     )
-    urllib.request.urlopen(request, timeout=10).close()
+    urllib.request.urlopen(request, timeout=HANGS_S).close()
 
 
 async def guarded(house: House) -> str:
@@ -110,7 +112,7 @@ async def test_pages_hear_it_on_their_own_line_and_stay_silent_until_resume(go_l
     assert (await until(obs, "guard", panics=1))["resumed"] == 0
     late = await listen(house, house.watch_token)
     assert await until(late, "guard") == {**first, "panics": 1}, "a page that comes later is silent too"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_S):
         while not house.aneeka.director.paused:
             await asyncio.sleep(0)
     await house.ask("POST", "/api/control/resume")

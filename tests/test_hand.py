@@ -15,7 +15,7 @@ from bot.safety.blocks import Blocks
 from bot.safety.decisions import Decisions
 from bot.vocabulary import Cue, Heard, Mode, Person
 from bot.withdrawal import Withdrawal
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, House, until
 
 GoLive = Callable[..., Awaitable[House]]
 ANA = Person("1", "Anabel")
@@ -158,7 +158,7 @@ async def test_an_answer_to_chat_waits_and_is_said_when_approved(go_live: GoLive
     turn = await until(live, "turn")
     assert (turn["spoken"], turn["mode"], turn["heard"][0]["user"]) == (held["text"], "chat_one", "Anabel")
     shown = []
-    while (message := await page.receive(timeout=30)).json() != {"type": "card"}:
+    while (message := await page.receive(timeout=HANGS_S)).json() != {"type": "card"}:
         shown.append(message.json())
     assert {m["text"] for m in shown if m["type"] == "card"} <= {held["text"], "hola Aneeka"}
     assert (await house.ask("POST", f"/api/held/{held['id']}/approve"))[0] == 404
@@ -178,7 +178,7 @@ async def test_nothing_of_a_held_answer_reaches_the_stream_before_the_yes(go_liv
     await until(live, "decided", what="reject")
     await house.ask("POST", "/api/say", {"text": "Fin."})
     kinds = set()
-    while (message := (await page.receive(timeout=30)).json())["type"] != "end":
+    while (message := (await page.receive(timeout=HANGS_S)).json())["type"] != "end":
         kinds.add(message["type"])
         assert "hola Aneeka" not in json.dumps(message, ensure_ascii=False)
         assert message.get("text") in (None, "", "Fin.")

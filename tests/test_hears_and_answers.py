@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, REAL_TIME, House, until
 from tests.spoken_english import spoken
 from tests.transcription_server import KEY, Sphinx, Transcriptions
 from tests.virtual_microphone import virtual_microphone
+
+pytestmark = REAL_TIME
 
 RATE_HZ = 16_000
 SAID = "tell me a story please"
@@ -37,7 +39,7 @@ async def test_a_sentence_said_into_the_microphone_is_answered_aloud(
         )
         live = await house.live()
         microphones = house.aneeka.listening.microphones
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while microphones.health.state != "ok":
                 await asyncio.sleep(0.02)
         assert microphones.health.serving == "sound_card"

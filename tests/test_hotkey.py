@@ -14,7 +14,9 @@ import pytest
 from bot.hearing.hotkey import Hotkey
 from bot.texts import text
 from bot.vocabulary import Health
-from tests.conftest import needs
+from tests.conftest import HANGS_S, REAL_TIME, needs
+
+pytestmark = REAL_TIME
 
 PRESS = """
 import sys
@@ -47,7 +49,7 @@ class Thumb:
         self._news.set()
 
     async def until(self, done: Any) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while not done():
                 self._news.clear()
                 await self._news.wait()

@@ -28,7 +28,7 @@ from bot.safety.gate import Gate
 from bot.vocabulary import Cue, Heard, Language, Person, Phrase, Prompt, Spoken
 from bot.voice.phrases import PhraseCutter
 from tests import tiny_gguf
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, House, until
 
 PROMPTS = engines.PROMPTS
 WORD = "kujavifezo"
@@ -278,7 +278,7 @@ async def test_the_built_in_brain_forges_nothing_and_tells_nothing(
     brain = DemoBrain("Eres Aneeka.", "Aneeka", on_health=lambda health: None, model=model)
     await brain.start()
     try:
-        assert await brain.ready(60)
+        assert await brain.ready(HANGS_S)
         for one in ALL[:: len(ALL) // 6]:
             book = books[one.language]
             prompt = replace(book.build(one.cue(), Memory(), Situation()), max_tokens=24)

@@ -12,6 +12,9 @@ from playwright.async_api import Browser
 from avatar.layers import FILE_MOST, NAMES, BadLayers, read_layers
 from bot.texts import text
 from tests.browser import GoLive, becomes, go_live, pages
+from tests.conftest import REAL_TIME
+
+pytestmark = REAL_TIME
 
 __all__ = ["go_live"]
 
@@ -202,7 +205,7 @@ async def test_she_is_drawn_with_layers_and_each_by_itself_is_only_a_picture(
     assert placed == "translate(30px, -20px) scale(-0.5, 0.5)"
     house.aneeka.desk.say("Papá, mamá, a la playa.")
     await becomes(page, f"({shown}).includes('mouth_open')")
-    await becomes(page, "!window.aneeka.speaking && window.aneeka.caption.length > 5", 20)
+    await becomes(page, "!window.aneeka.speaking && window.aneeka.caption.length > 5")
     house.aneeka.performer.feels("happy", house.aneeka.now())
     await becomes(page, f"({shown}).includes('mouth_closed_happy')")
     assert trouble == []

@@ -15,7 +15,9 @@ import pytest
 from bot.chat.recorded import RecordedLine
 from bot.commands import replay
 from bot.config.settings import Settings
-from tests.conftest import AT_EASE, House, living, until
+from tests.conftest import AT_EASE, HANGS_S, REAL_TIME, House, living, until
+
+pytestmark = REAL_TIME
 
 GoLive = Callable[..., Awaitable[House]]
 LONG = (
@@ -173,7 +175,7 @@ async def test_a_replay_counts_every_turn_of_its_own_and_no_other(
 
 async def test_the_voice_of_a_reply_that_was_cut_in_its_first_word_is_told(go_live: GoLive) -> None:
     house = await go_live(with_voice=False, tts={"engine": "azure", "fallback": ["espeak"], "speed": 1.0})
-    assert await house.aneeka.engines.parts["voice_espeak"].ready(30)
+    assert await house.aneeka.engines.parts["voice_espeak"].ready(HANGS_S)
     live = await house.live()
     await house.ask("POST", "/api/say", {"text": LONG})
     while house.aneeka.reply is None or "first_sound" not in house.aneeka.reply.marks:
@@ -247,7 +249,7 @@ async def test_a_page_that_sounds_gets_all_the_sound_and_its_mouth(go_live: GoLi
     rows: list[list[int]] = []
     captions = ""
     while True:
-        message = await page.receive(timeout=30)
+        message = await page.receive(timeout=HANGS_S)
         if isinstance(message.data, bytes):
             serial, at = np.frombuffer(message.data[:8], "<u4")
             assert at == sum(map(len, heard))
@@ -292,7 +294,7 @@ async def test_closing_her_in_mid_sentence_keeps_the_record_and_leaves_nothing_b
     await until(live, "word")
     pid = house.aneeka.engines.parts["voice"].pid
     assert house.aneeka.desk.turns(1) == []
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(HANGS_S):
         await house.aneeka.close()
     assert pid is not None
     assert not psutil.pid_exists(pid)

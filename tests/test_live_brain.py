@@ -11,7 +11,9 @@ import pytest
 
 from bot import engines
 from tests import tiny_gguf
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, REAL_TIME, House, until
+
+pytestmark = REAL_TIME
 
 pytest.importorskip("llama_cpp")
 
@@ -41,7 +43,7 @@ def llama(model: Path, **more: Any) -> dict[str, Any]:
 
 async def brain_ok(house: House) -> int:
     part = house.aneeka.engines.parts["brain"]
-    assert await part.ready(60)
+    assert await part.ready(HANGS_S)
     assert part.pid is not None
     return part.pid
 
@@ -91,7 +93,7 @@ async def test_a_brain_that_dies_or_hangs_in_mid_answer_never_means_dead_air(
 async def test_while_the_brain_is_down_the_understudy_answers(go_live: GoLive, tmp_path: Path) -> None:
     (tmp_path / "broken.gguf").write_bytes(b"not a model at all")
     house = await go_live(llm=llama(tmp_path / "broken.gguf"))
-    assert await house.aneeka.engines.parts["brain"].ready(30) is False
+    assert await house.aneeka.engines.parts["brain"].ready(HANGS_S) is False
     light = house.aneeka.board.parts["brain"]
     assert (light.state, light.serving) == ("down", "understudy")
     assert "broken.gguf" in light.reason

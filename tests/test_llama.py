@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from bot.mind.llama import LlamaBrain
 from bot.mind.llama_engine import INSTALL, LlamaEngine
 from bot.vocabulary import Cue, EngineDown, Health, Message, Prompt, PromptTooLong
+from tests.conftest import HANGS_S
 
 pytest.importorskip("llama_cpp")
 
@@ -146,7 +147,7 @@ async def test_an_answer_does_not_wait_for_reading_ahead(load: Any, slow: Path) 
     warming = asyncio.create_task(brain.warm(ask(LONG)))
     await asyncio.sleep(0.05)
     assert await answer(brain, ask("hola"))
-    await asyncio.wait_for(warming, 10)
+    await asyncio.wait_for(warming, HANGS_S)
     await answer(brain, ask(LONG, max_tokens=1))
     assert brain.reused_tokens < brain.prompt_tokens / 2
 
@@ -219,7 +220,7 @@ async def test_a_killed_model_is_back_for_the_next_answer(load: Any, tiny: Path,
     with pytest.raises(EngineDown):
         async for _ in pieces:
             pass
-    assert await brain.ready(20)
+    assert await brain.ready(HANGS_S)
     assert await answer(brain, ask(PERSONA, "hola")) == expected
     assert not psutil.pid_exists(pid)
 

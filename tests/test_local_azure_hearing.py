@@ -13,6 +13,7 @@ import aiohttp
 import numpy as np
 import pytest
 
+from tests.conftest import HANGS_S
 from tests.local_azure.stt import RATE_HZ, TICKS, Recognition, say
 from tests.local_azure.usp import BAD_REQUEST, QUOTA, LocalAzure
 from tests.test_local_azure import CONFIG, HANDSHAKE, TURN, close_code, frame
@@ -86,7 +87,7 @@ async def until(socket: aiohttp.ClientWebSocketResponse, path: str) -> list[tupl
     """Read messages up to the first of this path."""
     read: list[tuple[str, Any]] = []
     while not read or read[-1][0] != path:
-        read.append(told(await socket.receive(timeout=10)))
+        read.append(told(await socket.receive(timeout=HANGS_S)))
     return read
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.conftest import HANGS_S
 from tests.local_twitch import GARBAGE
 from tests.local_twitch.client import CHAT, SCOPES, Client, close_code, heard, scene, told
 
@@ -187,7 +188,7 @@ async def test_the_faults_of_the_socket(c: Client) -> None:
     c.twitch.no_welcome(1)
     mute = await c.http.ws_connect(c.twitch.eventsub_url)
     with pytest.raises(TimeoutError):
-        await mute.receive(timeout=60)
+        await mute.receive(timeout=HANGS_S)
     for code in range(4000, 4008):
         socket, _ = await c.listening()
         await c.twitch.close(code)
@@ -205,7 +206,7 @@ async def test_the_faults_of_the_socket(c: Client) -> None:
     c.twitch.go_silent()
     assert await c.twitch.chat(c.viewer, "nobody hears") not in c.twitch.delivered_chat
     with pytest.raises(TimeoutError):
-        await silent.receive(timeout=60)
+        await silent.receive(timeout=HANGS_S)
     assert len(c.twitch.delivered) == 600
 
 

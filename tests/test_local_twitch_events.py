@@ -13,6 +13,7 @@ from twitchio import eventsub
 from twitchio.http import Route
 from twitchio.models.eventsub_ import create_event_instance
 
+from tests.conftest import HANGS_S
 from tests.local_twitch import LocalTwitch, emote
 from tests.local_twitch.client import Client, close_code, scene, told
 from tests.local_twitch.scopes import SCOPES
@@ -140,7 +141,7 @@ async def test_irc_refuses_other_names_unended_lines_capitals_and_joins_in_bulk(
         assert " JOIN #room" in await reader.receive_str()
         assert " ROOMSTATE " in await reader.receive_str()
     with pytest.raises(TimeoutError):
-        await reader.receive(timeout=20)
+        await reader.receive(timeout=HANGS_S)
 
 
 @scene(irc_ping_s=300)

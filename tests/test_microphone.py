@@ -23,7 +23,10 @@ from bot.hearing.microphone_choice import Choice, recall, remember
 from bot.hearing.silero import BLOCK, RATE_HZ
 from bot.texts import text
 from bot.vocabulary import EngineDown, Health, Pcm
+from tests.conftest import HANGS_S, REAL_TIME
 from tests.virtual_microphone import VirtualMicrophone, virtual_microphone
+
+pytestmark = REAL_TIME
 
 SAID_S = 0.7
 
@@ -69,7 +72,7 @@ class Recording:
         self._news.set()
 
     async def until(self, done: Any) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while not done():
                 self._news.clear()
                 await self._news.wait()

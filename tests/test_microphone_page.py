@@ -28,8 +28,10 @@ from bot.texts import text
 from bot.vocabulary import Pcm
 from bot.voice.espeak_engine import EspeakEngine
 from tests.browser import becomes, pages, without_picture
-from tests.conftest import House
+from tests.conftest import HANGS_S, REAL_TIME, House
 from tests.virtual_time import play
+
+pytestmark = REAL_TIME
 
 CARDS = ["Headset (WH-1000XM4)", "Microphone (Yeti)"]
 
@@ -61,7 +63,7 @@ class Hearing(House):
     microphones: Microphones
 
     async def until(self, done: Any) -> None:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(HANGS_S):
             while not done():
                 await asyncio.sleep(0.01)
 
@@ -179,7 +181,7 @@ async def test_what_the_browser_hears_arrives_at_our_rate_and_the_newest_is_the_
     assert hearing.microphones.health.state == "down"
     assert heard.blocks == [], "no page records before it was asked to"
     await page.click("#microphone-here")
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(HANGS_S):
         while likeness(heard.blocks, microphone_file) < 0.9:
             await asyncio.sleep(0.1)
     assert {len(block) for block in heard.blocks} == {BLOCK}
@@ -195,7 +197,7 @@ async def test_what_the_browser_hears_arrives_at_our_rate_and_the_newest_is_the_
     await hearing.until(lambda: len(heard.blocks) > before + 20)
 
     other = await hearing.sender()
-    await becomes(page, "document.querySelector('#microphone-here:not([hidden])')", 30)
+    await becomes(page, "document.querySelector('#microphone-here:not([hidden])')")
     assert text("microphone.browser_open") in hearing.microphones.health.reason, "another, without a name"
     before = len(heard.blocks)
     await other.close()

@@ -13,6 +13,7 @@ from bot import engines
 from bot.models.catalogue import CATALOGUE, find
 from tests import tiny_gguf
 from tests.browser import RESTORED, GoLive, becomes, go_live, open_page, pages, reads
+from tests.conftest import HANGS_S
 from tests.model_hub import Hub
 
 __all__ = ["go_live"]
@@ -35,7 +36,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 async def test_a_real_brain_is_downloaded_and_used_from_the_studio(go_live: GoLive, browser: Browser, hub: Hub) -> None:
     hub.hold_after = 100_000
     house = await go_live(with_voice=False, llm={"engine": "llama", "threads": 1, "gpu_layers": 0})
-    assert await house.aneeka.engines.parts["brain"].ready(60)
+    assert await house.aneeka.engines.parts["brain"].ready(HANGS_S)
     problems: list[str] = []
     page = await open_page(
         browser, house.aneeka.server.address(), problems, ready=RESTORED, picture=False, locale="es-ES"
@@ -56,7 +57,7 @@ async def test_a_real_brain_is_downloaded_and_used_from_the_studio(go_live: GoLi
     await becomes(page, f"document.querySelector(\"{ROW}\").dataset.state === 'downloading'")
     cancel = f"{ROW} [data-do=cancel]"
     await page.focus(cancel)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while not hub.holding.is_set():
             await asyncio.sleep(0.02)
     assert await page.evaluate("document.activeElement.dataset.do") == "cancel", "news leave a focused button alone"

@@ -17,7 +17,7 @@ from bot.mind.demo import brain as demo_brain
 from bot.models.catalogue import find
 from bot.models.fetch import SILENT_S
 from tests import tiny_gguf
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, House, until
 from tests.model_hub import Hub
 
 pytest.importorskip("llama_cpp")
@@ -49,7 +49,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def thinks(house: House) -> int:
     """Wait until the brain in charge is ready; return its child."""
     part = house.aneeka.engines.parts["brain"]
-    assert await part.ready(60)
+    assert await part.ready(HANGS_S)
     assert part.pid is not None
     return part.pid
 
@@ -138,7 +138,7 @@ async def test_cancel_stops_at_once_and_what_is_here_stays(go_live: GoLive, hub:
     children = psutil.Process().children(recursive=True)
     pulling = [child for child in children if "bot.models.fetch:Fetcher" in child.cmdline()]
     assert pulling
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while not any(part.stat().st_size == 100_000 for part in (tmp_path / "data" / "models").glob("*.part")):
             await asyncio.sleep(0.01)
     async with asyncio.timeout(SILENT_S / 2):  # the hub sends nothing now
@@ -208,7 +208,7 @@ async def test_a_dead_real_brain_is_stood_in_for_by_the_demo_brain_until_it_is_b
     house = await go_live(llm={**LLAMA, "model": str(model)})
     pid = await thinks(house)
     stand_in = house.aneeka.engines.parts["stand_in"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while stand_in.pid is not None:
             await asyncio.sleep(0.01)
     live = await house.live()

@@ -28,6 +28,7 @@ from bot.models.machine import CUDA_WHEELS, Machine, _cuda, _nvidia_cards, this_
 from bot.models.words import amount, duration, memory
 from bot.vocabulary import EngineDown
 from tests import tiny_gguf
+from tests.conftest import HANGS_S
 from tests.model_hub import Hub
 from tests.test_cli import Shell, sentence
 
@@ -141,7 +142,7 @@ def test_two_downloads_of_one_model_do_not_mix(shell: Shell, hub: Hub, content: 
     first = held(shell, hub, 50_000)
     assert "already" in sentence(shell.run("models", "pull", NAME), 1)
     hub.go.set()
-    _, err = first.communicate(timeout=30)
+    _, err = first.communicate(timeout=HANGS_S)
     assert first.returncode == 0, err
     assert spans(hub) == [(0, len(content))]
 
@@ -225,7 +226,7 @@ def test_a_disk_that_fills_up_keeps_the_part_and_goes_on_later(
         while file.write(bytes(4096)):
             pass
     hub.go.set()
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=HANGS_S)
     assert process.returncode == 1
     assert "disk filled up" in err
     filler.unlink()

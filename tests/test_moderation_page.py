@@ -9,9 +9,10 @@ from typing import Any
 from playwright.async_api import Browser
 
 from tests.browser import AT_ONCE, GoLive, becomes, go_live, open_page, pages
+from tests.conftest import REAL_TIME
 
 __all__ = ["go_live"]
-pytestmark = pages
+pytestmark = [pages, REAL_TIME]
 
 SECRET = "zarigüeya púrpura"
 WORDS = "document.documentElement.textContent"
@@ -61,7 +62,7 @@ async def test_what_a_moderator_takes_back_is_gone_from_every_page(go_live: GoLi
     # A message is deleted after she has answered it.
     brain.think = think
     first = desk.hear_viewer("Ana", f"{SECRET}, Aneeka, hola", "a1", frozenset())
-    await becomes(studio, "document.querySelectorAll('#answers li').length === 2", 30)
+    await becomes(studio, "document.querySelectorAll('#answers li').length === 2")
     said = desk.turns(1)[0]["spoken"]
     await becomes(captions, f"window.aneeka.caption && {CAPTION}")
     await becomes(studio, f"{WORDS}.includes('{SECRET}') && {WORDS}.includes({json.dumps(said)})")

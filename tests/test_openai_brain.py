@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.mind.openai import OpenAIBrain, unmarked
 from bot.vocabulary import Cue, EngineDown, Health, Message, Prompt, PromptTooLong
+from tests.conftest import HANGS_S
 
 KEY = "sk-very-secret-0123456789"
 PROMPT = Prompt(
@@ -109,7 +110,9 @@ def healths() -> list[Health]:
 
 @pytest.fixture
 async def brain(server: Any, healths: list[Health]) -> AsyncIterator[OpenAIBrain]:
-    made = OpenAIBrain(server.url + "/", "aneeka-8b", KEY, healths.append, first_token_s=2.0, between_tokens_s=0.3)
+    made = OpenAIBrain(
+        server.url + "/", "aneeka-8b", KEY, healths.append, first_token_s=HANGS_S, between_tokens_s=HANGS_S
+    )
     yield made
     await made.close()
 
@@ -145,7 +148,7 @@ async def test_closing_the_answer_hangs_up(brain: Any, server: Any) -> None:
     pieces = brain.think(PROMPT)
     await anext(pieces)
     await pieces.aclose()
-    assert await asyncio.wait_for(server.gone.wait(), 5)
+    assert await asyncio.wait_for(server.gone.wait(), HANGS_S)
 
 
 @pytest.mark.parametrize("end", [DONE, piece("", "stop"), piece("", "length") + USAGE])
@@ -171,10 +174,12 @@ async def test_a_finished_answer_ends_though_the_server_keeps_the_line(brain: An
 async def test_a_broken_stream_is_an_engine_down(
     brain: Any, server: Any, healths: list[Health], stream: bytes, then: str, state: str
 ) -> None:
-    brain._first_token_s = 0.5
+    if then == "stall":
+        brain._first_token_s, brain._between_tokens_s = 0.5, 0.3
     server.answer = server.says(stream, then=then)
     with pytest.raises(EngineDown) as down:
         await say(brain)
+    brain._first_token_s = brain._between_tokens_s = HANGS_S
     assert healths[-1].state == state
     assert (healths[-1].reason, healths[-1].repair) == (down.value.reason, down.value.repair)
     assert down.value.repair

@@ -16,10 +16,10 @@ from playwright.async_api import Browser
 from bot.app import Aneeka
 from bot.config.settings import Settings
 from tests.browser import AT_ONCE, RESTORED, SOUNDS, WATCH, GoLive, becomes, go_live, open_page, pages, reads
-from tests.conftest import AT_EASE, until
+from tests.conftest import AT_EASE, HANGS_S, REAL_TIME, until
 
 __all__ = ["go_live"]
-pytestmark = pages
+pytestmark = [pages, REAL_TIME]
 
 SILENT = "!window.aneeka.speaking && window.aneeka.rms < 0.001 && window.aneeka.mouth.open === 0"
 TEXT = "Una frase para pararla por la mitad, y que luego siga hasta el final de la historia."
@@ -74,7 +74,7 @@ async def test_a_typed_message_is_answered_aloud_in_the_studio(
     await page.fill("#viewer-text", "hola Aneeka, <img src=x onerror=alert(1)> ¿qué tal?")
     await page.press("#viewer-text", "Enter")
     await becomes(page, "window.aneeka.speaking && window.aneeka.rms > 0.01")
-    await becomes(page, f"{SILENT} && window.aneeka.caption.length > 5", 30)
+    await becomes(page, f"{SILENT} && window.aneeka.caption.length > 5")
     await becomes(page, "document.querySelector('#answers li')")
     turn = house.aneeka.desk.turns(1)[0]
     assert turn["cut"] is None
@@ -121,7 +121,7 @@ async def test_held_she_goes_on_with_the_rest_and_skipped_she_is_silent(go_live:
     stage.resume(reply)
     await becomes(page, "window.aneeka.speaking && window.aneeka.rms > 0.01 && window.aneeka.mouth.open > 0.1")
     assert (await page.evaluate("window.aneeka.caption")).startswith(before.rsplit(" ", 1)[0]), "the text stays whole"
-    await becomes(page, f"{SILENT} && window.aneeka.caption.endsWith('historia.')", 30)
+    await becomes(page, f"{SILENT} && window.aneeka.caption.endsWith('historia.')")
     turn = await until(live, "turn")
     assert (turn["spoken"], turn["cut"]) == (TEXT, None)
     assert await page.evaluate("window.aneeka.caption") == TEXT
@@ -173,13 +173,13 @@ async def test_the_obs_page_comes_back_by_itself_and_is_brought_to_the_present(
     try:
         assert second.server.address("/stage", watch=True) == address
         await becomes(page, SOUNDS)
-        assert await second.engines.parts["voice"].ready(30)
+        assert await second.engines.parts["voice"].ready(HANGS_S)
         second.desk.say("Ya he vuelto, y sigo hablando un buen rato para que se note en la página.")
         await becomes(page, "window.aneeka.speaking && window.aneeka.rms > 0.01")
         await page.reload()
         await becomes(page, "window.aneeka && window.aneeka.speaking && window.aneeka.rms > 0.01")
-        await becomes(page, "!window.aneeka.speaking && window.aneeka.caption.endsWith('página.')", 20)
-        async with asyncio.timeout(5):
+        await becomes(page, "!window.aneeka.speaking && window.aneeka.caption.endsWith('página.')")
+        async with asyncio.timeout(HANGS_S):
             await second.rest(5)
         assert second.desk.turns(1)[0]["cut"] is None
     finally:
@@ -191,7 +191,7 @@ async def test_captions_alone_both_languages_and_panic_by_keyboard(go_live: GoLi
     address = house.aneeka.server.address("/captions", watch=True)
     words = await open_page(browser, address, [], ready="window.aneeka && window.aneeka.connected")
     house.aneeka.desk.say("Solo se leen las palabras.")
-    await becomes(words, "window.aneeka.caption === 'Solo se leen las palabras.'", 10)
+    await becomes(words, "window.aneeka.caption === 'Solo se leen las palabras.'")
     assert "Solo se leen" in await words.inner_text(".aneeka-captions")
 
     page = await open_page(browser, house.aneeka.server.address(), [], ready=RESTORED, picture=False)

@@ -16,7 +16,10 @@ from bot.panic_key import panic_key
 from bot.studio.tokens import load_tokens
 from bot.texts import text
 from bot.vocabulary import Health
+from tests.conftest import REAL_TIME
 from tests.test_hotkey import PRESS, Thumb, desktop
+
+pytestmark = REAL_TIME
 
 __all__ = ["desktop"]
 

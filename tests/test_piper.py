@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.conftest import HANGS_S
+
 pytest.importorskip("piper", reason="needs the extra piper")
 pytest.importorskip("onnx", reason="needs the extra piper")
 
@@ -250,7 +252,7 @@ async def test_a_voice_is_pulled_from_the_hub_and_spoken_with(
     voice = build(Settings(tts={"engine": "piper"}), tmp_path, lambda health: None)
     await voice.start()
     try:
-        assert await voice.ready(60)
+        assert await voice.ready(HANGS_S)
         assert (await spoken(voice, SPANISH))[-1].last
     finally:
         await voice.close()

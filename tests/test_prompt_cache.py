@@ -14,7 +14,7 @@ from bot.mind.demo.brain import DemoBrain
 from bot.mind.llama import LlamaBrain
 from bot.vocabulary import Cue, Message, Prompt
 from tests import tiny_gguf
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, House, until
 
 pytest.importorskip("llama_cpp")
 
@@ -29,7 +29,7 @@ async def brains(tmp_path: Path) -> AsyncGenerator[list[LlamaBrain], None]:
     brains = [LlamaBrain(model, gpu_layers=0, threads=1, on_health=lambda health: None), demo]
     for brain in brains:
         await brain.start()
-        assert await brain.ready(60)
+        assert await brain.ready(HANGS_S)
     yield brains
     for brain in brains:
         await brain.close()
@@ -120,7 +120,7 @@ async def test_a_ban_over_http_reaches_history_prompt_cache_and_record(go_live: 
     llm = {"engine": "llama", "model": str(model), "threads": 1, "gpu_layers": 0, "context": 8192}
     house = await go_live(llm=llm)
     brain: Any = house.aneeka.engines.parts["brain"]
-    assert await brain.ready(60)
+    assert await brain.ready(HANGS_S)
     live = await house.live()
     bad = {"user": "Trolazo", "user_id": "t1", "text": f"mira mi {SECRET}, Aneeka"}
     await house.ask("POST", "/api/chat", bad)

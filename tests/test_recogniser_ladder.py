@@ -18,6 +18,7 @@ from bot.ears import build_ears
 from bot.hearing.ladder import RecogniserLadder
 from bot.supervisor import Board
 from bot.vocabulary import EngineDown, Health, Pcm, Transcript
+from tests.conftest import HANGS_S
 from tests.spoken_english import spoken
 from tests.transcription_server import KEY, Sphinx, Transcriptions
 from tests.virtual_time import play
@@ -206,7 +207,7 @@ async def test_a_whisper_that_is_killed_leaves_the_question_to_a_server(tmp_path
     for part in parts.values():
         await part.start()
     try:
-        assert await parts["hearing"].ready(60)
+        assert await parts["hearing"].ready(HANGS_S)
         assert lights(board)["hearing"] == ("ok", "whisper")
         utterance = ladder.begin(lambda said: None)
         utterance.feed(spoken("tell me a story please"))
@@ -218,7 +219,7 @@ async def test_a_whisper_that_is_killed_leaves_the_question_to_a_server(tmp_path
         assert (await utterance.text_so_far()).text == "tell me a story please"
         assert ladder.served == "openai"
         utterance.close()
-        assert await parts["hearing"].ready(60)
+        assert await parts["hearing"].ready(HANGS_S)
         assert lights(board)["hearing"] == ("ok", "whisper")
     finally:
         await ladder.close()

@@ -15,7 +15,7 @@ from bot.safety.second_opinion import BUDGET_S, REASON, REST_AFTER, REST_S, Seco
 from bot.texts import text
 from bot.vocabulary import Message, Prompt
 from bot.voice.phrases import PhraseCutter
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, House, until
 from tests.test_reply import LONG, Scene
 from tests.virtual_time import play
 
@@ -155,7 +155,7 @@ async def test_a_dead_server_is_left_alone_for_a_while(server: Any, ask: Any) ->
 async def test_a_slow_server_costs_its_budget_and_no_more(server: Any, ask: Any) -> None:
     server.hangs = True
     opinion = ask(budget_s=0.05)
-    assert await asyncio.wait_for(opinion.on("hola"), 5) is None
+    assert await asyncio.wait_for(opinion.on("hola"), HANGS_S) is None
     assert opinion.health.state == "degraded"
 
 

@@ -20,7 +20,7 @@ from bot.config.check import is_secret
 from bot.config.settings import PREFIX, Settings
 from bot.mind.llama import LlamaBrain
 from tests import tiny_gguf
-from tests.conftest import until
+from tests.conftest import HANGS_S, until
 from tests.local_twitch import LocalTwitch
 from tests.test_twitch_live import is_ok, section
 
@@ -122,7 +122,7 @@ async def test_no_child_is_called_with_a_secret_or_inherits_one(go_live, in_envi
     brain = LlamaBrain(model, gpu_layers=0, threads=1, on_health=lambda _: None)
     await brain.start()
     try:
-        await asyncio.wait_for(house.aneeka.guard.ready(), 20)
+        await asyncio.wait_for(house.aneeka.guard.ready(), HANGS_S)
         children = psutil.Process().children(recursive=True)
         shown = [told for child in children if (told := told_by(child))]
     finally:

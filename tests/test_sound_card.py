@@ -22,8 +22,10 @@ from bot.stage.sound_card import SoundCardOutput, list_devices
 from bot.vocabulary import EngineDown, Health
 from tests.bench.panic import Bench, hosted
 from tests.bench.program import running
-from tests.conftest import needs
+from tests.conftest import HANGS_S, REAL_TIME, needs
 from tests.virtual_sink import RATE, Samples, Sink
+
+pytestmark = REAL_TIME
 
 COUNTED = "Uno dos tres cuatro cinco seis siete ocho nueve diez."
 
@@ -301,7 +303,7 @@ def test_on_windows_one_loudspeaker_is_one_name_and_a_lost_one_is_opened_again(m
         assert outputs.choose().name == "sound_card", lights[-1]
         windows.active = False
         assert outputs.choose().name == "none"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             while lights[-1].state != "ok":
                 await asyncio.sleep(0)
         assert windows.opened["device"] == 8

@@ -14,7 +14,7 @@ import pytest
 from bot.config.settings import Settings
 from bot.studio.server import PortTaken
 from bot.studio.tokens import load_tokens
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, House, until
 
 GoLive = Callable[..., Awaitable[House]]
 ROUTES = [
@@ -247,7 +247,7 @@ async def test_one_page_sounds_and_the_next_takes_over(go_live: GoLive) -> None:
 async def test_a_frozen_page_does_not_keep_her_from_closing(go_live: GoLive) -> None:
     house = await go_live(with_voice=False)
     frozen = [await house.stage(), await house.stage(), await house.live()]
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(HANGS_S):
         await house.aneeka.close()
     assert not any(socket.closed for socket in frozen), "none of them has read the goodbye"
 

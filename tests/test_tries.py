@@ -14,8 +14,10 @@ import pytest
 
 from bot.studio.tokens import RANDOM_LETTERS, load_tokens
 from bot.studio.tries import EVERY_S, FREE, WAITING, TooManyTries, Tries
-from tests.conftest import House
+from tests.conftest import HANGS_S, REAL_TIME, House
 from tests.virtual_time import play
+
+pytestmark = REAL_TIME
 
 GoLive = Callable[..., Awaitable[House]]
 CHOSEN = "gatito-feliz"
@@ -139,7 +141,7 @@ async def test_while_a_chosen_token_is_guessed_the_operators_page_and_deck_go_on
 
 async def test_the_guard_is_no_way_round(go_live: GoLive) -> None:
     house = await go_live(with_voice=False, stt={"engine": "off"}, studio={"port": 0, "token": CHOSEN})
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS_S):
         while not await house.aneeka.guard.ready():
             continue
     answered: set[int] = set()

@@ -14,6 +14,7 @@ from bot.chat.renewal import BUSY, DONE, REFUSED
 from bot.chat.token_store import fingerprint
 from bot.chat.twitch_words import LoginLost
 from bot.children import ROOT
+from tests.conftest import HANGS_S
 from tests.dying_renewal import STEPS
 from tests.local_twitch.oauth import OAuth as TheirOAuth
 from tests.twitch_stay import Stay, stay
@@ -79,11 +80,11 @@ async def test_killing_aneeka_in_mid_renewal_costs_nothing(
         there.twitch.expire(before.access)
         twitch = there.twitch
         process = await started("-c", ANEEKA, str(there.store.folder), twitch.auth_url, twitch.client_id)
-        await asyncio.wait_for(gate.reached.wait(), 30)
+        await asyncio.wait_for(gate.reached.wait(), HANGS_S)
         process.kill()
         await process.wait()
         gate.open.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while there.kept() == before:
                 await asyncio.sleep(0.01)
         helix = await there.live()
@@ -97,7 +98,7 @@ async def test_killing_the_renewal_too_never_locks_her_out(step: str, tmp_path: 
         there.sign_in("bot", there.aneeka, BOT_SCOPES)
         before = there.kept()
         process = await started("-m", "tests.dying_renewal", step, *renewal_arguments(there))
-        _, complaint = await asyncio.wait_for(process.communicate(), 30)
+        _, complaint = await asyncio.wait_for(process.communicate(), HANGS_S)
         assert not complaint
         assert process.returncode not in (DONE, REFUSED, BUSY, 1), "it died at its step"
         spent = step != "before_the_request"
@@ -122,7 +123,7 @@ async def test_two_renewals_at_once_spend_one_token(tmp_path: Path) -> None:
         arguments = renewal_arguments(there)
         there.twitch.http.latency_s = 0.2
         processes = [await started("-m", "bot.chat.renewal", *arguments) for _ in range(2)]
-        codes = [await asyncio.wait_for(process.wait(), 30) for process in processes]
+        codes = [await asyncio.wait_for(process.wait(), HANGS_S) for process in processes]
         assert codes == [DONE] * 2
         assert (there.twitch.refreshes, there.twitch.spent_refreshes) == (1, 0)
         assert there.twitch.accounts.valid(there.kept().access)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.conftest import until
+from tests.conftest import HANGS_S, until
 from tests.local_twitch import LocalTwitch
 
 SCOPES = (
@@ -80,7 +80,7 @@ async def test_viewers_are_answered_aloud_and_as_they_asked_and_what_is_deleted_
 
 
 async def comes(something):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while not something():
             await asyncio.sleep(0.01)
 

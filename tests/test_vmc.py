@@ -19,6 +19,7 @@ from avatar.performer import MANNERS, FaceFrame, Performer
 from avatar.vmc import LATE_S, NEUTRAL, Vmc
 from avatar.vmc_face import BONES, REST, Body, Names
 from bot.vocabulary import EXPRESSIONS, Health, Shape
+from tests.conftest import HANGS_S
 from tests.faces import FRAME_S, now, speaking
 from tests.healths import Healths
 from tests.osc_sink import VRM0, VRM1, OscSink
@@ -35,7 +36,7 @@ def sink() -> Iterator[OscSink]:
 async def on_air(sink: OscSink, report: Callable[[Health], None] = lambda _: None, **options: Any) -> Vmc:
     vmc = Vmc("127.0.0.1", sink.port, options.pop("names", "vrm0"), report, now, **options)
     await vmc.start()
-    assert await vmc.ready(10)
+    assert await vmc.ready(HANGS_S)
     return vmc
 
 
@@ -278,7 +279,7 @@ def test_a_machine_that_cannot_be_found_is_tried_again(sink: OscSink, monkeypatc
         assert not await vmc.ready(1)
         vmc.send(NEUTRAL, now())
         assert vmc.dropped == 1
-        assert await vmc.ready(20)
+        assert await vmc.ready(HANGS_S)
         await vmc.close()
 
     play(scene())
@@ -306,7 +307,7 @@ def test_a_network_that_is_gone_is_told_and_survived(sink: OscSink) -> None:
         vmc.send(NEUTRAL, now())
         assert healths[-1].state == "down"
         assert "Network is unreachable" in healths[-1].reason
-        assert await vmc.ready(10)
+        assert await vmc.ready(HANGS_S)
         await vmc.close()
 
     play(scene())

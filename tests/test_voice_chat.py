@@ -18,10 +18,12 @@ import pytest_asyncio
 
 from bot import texts
 from bot.studio.voice_chat import AUDIO_BYTES
-from tests.conftest import House, living, needs, until
+from tests.conftest import REAL_TIME, House, living, needs, until
 from tests.containers import pack, wav
 from tests.spoken_english import RATE_HZ, spoken
 from tests.transcription_server import KEY, Sphinx, Transcriptions
+
+pytestmark = REAL_TIME
 
 pytest.importorskip("pocketsphinx", reason="needs the package pocketsphinx")
 

@@ -21,6 +21,7 @@ from bot.voice.espeak import EspeakVoice
 from bot.voice.ladder import VoiceLadder
 from bot.voice.rung import BACK_OFF_S
 from bot.voices import build_voice, build_voices, take_over
+from tests.conftest import HANGS_S
 from tests.failing_voices import RATE_HZ, SECRET, FailingVoice, Heard, Lines, perform
 from tests.virtual_time import play
 
@@ -339,7 +340,7 @@ async def test_espeak_is_killed_in_mid_reply_and_she_goes_on(monkeypatch: pytest
     ladder = VoiceLadder([first, second], CaptionsOnly(), Board(lambda message: None), "es")
     for voice in (first, second):
         await voice.start()
-        assert await voice.ready(20)
+        assert await voice.ready(HANGS_S)
     try:
         phrase = Phrase("r", 0, "Esta frase es bastante larga, " * 60 + "y aquí termina.")
         words, sounds, killed = [], [], 0

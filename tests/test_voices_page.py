@@ -25,8 +25,10 @@ from bot.voice.choice import VoiceChoice, chosen, configured, recall, remember
 from bot.voice.picker import VoicePicker
 from bot.voices import take_over
 from tests.browser import RESTORED, becomes, open_page, pages, reads
-from tests.conftest import House, until
+from tests.conftest import HANGS_S, REAL_TIME, House, until
 from tests.model_hub import Hub
+
+pytestmark = REAL_TIME
 
 SETTINGS: dict[str, Any] = {
     "stage": {"sound": "none"},
@@ -56,7 +58,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         stack.push_async_callback(aneeka.close)
         stack.push_async_callback(picker.close)
         client = await stack.enter_async_context(aiohttp.ClientSession())
-        assert await aneeka.engines.parts["voice"].ready(30)
+        assert await aneeka.engines.parts["voice"].ready(HANGS_S)
         yield House(aneeka, client)
 
 

@@ -18,9 +18,12 @@ from avatar.vts_faces import CUSTOM, parameters
 from avatar.vts_login import IGNORED_S
 from avatar.vtube_studio import VTubeStudio
 from bot.vocabulary import Health
+from tests.conftest import HANGS_S, REAL_TIME
 from tests.virtual_time import play
 from tests.vtube_studio_server import VTubeStudioServer
 from tests.vtube_studio_stage import BACK_S, FACE, INPUTS, OPEN, Stage, in_virtual_time, mira, on_stage
+
+pytestmark = REAL_TIME
 
 # ---------------------------------------------------------------------- being let in
 
@@ -366,14 +369,14 @@ async def test_a_broadcast_tells_of_another_port(tmp_path: Path) -> None:
 async def test_over_a_real_socket_with_breaks_and_a_changed_port(tmp_path: Path) -> None:
     now = asyncio.get_running_loop().time
     studio = VTubeStudioServer(now, mira())
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(HANGS_S):
         async with studio.serving() as url:
             body = VTubeStudio(url, tmp_path / "token", lambda health: None, now, discovery_port=None)
             await body.start()
             while not studio.popup:
                 await asyncio.sleep(0.01)
             studio.allow()
-            assert await body.ready(5)
+            assert await body.ready(HANGS_S)
             for step in range(4):
                 if step:
                     studio.drop()
@@ -415,7 +418,7 @@ async def test_a_server_that_is_no_vtube_studio_is_survived(tmp_path: Path) -> N
     url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     body = VTubeStudio(url, tmp_path / "token", lights.append, asyncio.get_running_loop().time, discovery_port=None)
     await body.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS_S):
         while not lights:
             await asyncio.sleep(0.01)
     assert lights[0].state == "down"

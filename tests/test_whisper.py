@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from tests.conftest import HANGS_S, REAL_TIME
+
 pytest.importorskip("faster_whisper", reason="needs the extra whisper")
 
 from bot.config.settings import Settings
@@ -27,6 +29,8 @@ from tests import tiny_whisper
 from tests.healths import Healths
 from tests.model_hub import Hub
 from tests.test_cli import Shell
+
+pytestmark = REAL_TIME
 
 NOISE = (np.random.default_rng(1).standard_normal(3 * RATE_HZ) * 3000).astype(np.int16)
 Start = Callable[..., Any]
@@ -46,7 +50,7 @@ async def start() -> AsyncIterator[Start]:
         recogniser = WhisperRecogniser(folder, **options)
         recognisers.append(recogniser)
         await recogniser.start()
-        assert await recogniser.ready(60), recogniser.health
+        assert await recogniser.ready(HANGS_S), recogniser.health
         return recogniser
 
     yield started
@@ -59,7 +63,7 @@ async def recogniser(folder: Path) -> AsyncIterator[WhisperRecogniser]:
     """One that several tests share."""
     recogniser = WhisperRecogniser(folder, on_health=lambda health: None)
     await recogniser.start()
-    assert await recogniser.ready(60), recogniser.health
+    assert await recogniser.ready(HANGS_S), recogniser.health
     yield recogniser
     await recogniser.close()
 
@@ -162,7 +166,7 @@ async def test_a_killed_child_is_told_and_comes_back(start: Start, folder: Path)
     os.kill(recogniser.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     with pytest.raises(EngineDown):
         await asking
-    assert await recogniser.ready(60)
+    assert await recogniser.ready(HANGS_S)
     transcript = await utterance.text_so_far()
     assert transcript.text == "hola Aneeka", "it has kept what was said"
     assert transcript.language == "en", "which is not guessed where it is set"
@@ -184,7 +188,7 @@ async def test_what_is_lacking_is_told_with_its_cure_and_loaded_once_it_is_there
         (place / "vocabulary.json").rename(place / "vocabulary.txt")
         lines = json.loads((place / "vocabulary.txt").read_text("utf-8"))
         (place / "vocabulary.txt").write_text("\n".join(lines), "utf-8")
-        assert await recogniser.ready(60)
+        assert await recogniser.ready(HANGS_S)
         assert (await heard(recogniser, NOISE)).text == "hola Aneeka"
     finally:
         await recogniser.close()

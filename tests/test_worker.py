@@ -22,6 +22,9 @@ from healths import Healths
 from bot import texts, worker
 from bot.vocabulary import EngineDown, Health, PromptTooLong
 from bot.worker import Worker
+from tests.conftest import HANGS_S, REAL_TIME
+
+pytestmark = REAL_TIME
 
 HERE = Path(__file__).parent
 posix = pytest.mark.skipif(sys.platform == "win32", reason="no such signal on Windows")
@@ -61,13 +64,13 @@ async def exhaust(stream: AsyncGenerator[Any, None]) -> None:
 
 
 async def alive_again(worker: Worker) -> None:
-    assert await worker.ready(10)
+    assert await worker.ready(HANGS_S)
     assert len(await items(worker, "count", to=3)) == 3
 
 
 async def test_request_options_and_payload_arrive_and_come_back(make: Any, healths: Healths) -> None:
     w = await make(options={"voz": "ñ"})
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     payload = os.urandom(3_000_000)
     ((header, data),) = await items(w, "echo", payload, text="¿qué tal?")
     assert header == {"request": {"do": "echo", "text": "¿qué tal?"}, "options": {"voz": "ñ"}}
@@ -81,7 +84,7 @@ async def test_the_child_speaks_the_chosen_language(make: Any) -> None:
     texts.use("en")
     try:
         w = await make()
-        assert await w.ready(10)
+        assert await w.ready(HANGS_S)
         with pytest.raises(EngineDown) as down:
             await items(w, "down")
     finally:
@@ -91,7 +94,7 @@ async def test_the_child_speaks_the_chosen_language(make: Any) -> None:
 
 async def test_requests_are_served_one_at_a_time_and_never_mixed(make: Any) -> None:
     w = await make()
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     answers = await asyncio.gather(*(items(w, "count", to=400, name=str(i)) for i in range(8)))
     for i, answer in enumerate(answers):
         assert [header for header, _ in answer] == [{"i": n, "of": str(i)} for n in range(400)]
@@ -99,7 +102,7 @@ async def test_requests_are_served_one_at_a_time_and_never_mixed(make: Any) -> N
 
 async def test_engine_errors_keep_their_kind_and_the_child_lives_on(make: Any) -> None:
     w = await make()
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     pid = w.pid
     with pytest.raises(PromptTooLong):
         await items(w, "too_long")
@@ -114,7 +117,7 @@ async def test_engine_errors_keep_their_kind_and_the_child_lives_on(make: Any) -
 async def test_stray_prints_do_not_enter_the_stream(make: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="bot")
     w = await make()
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     assert await items(w, "noisy") == [({"stdin": ""}, b"\x00" * 100_000)]
     await alive_again(w)
     assert "a grandchild prints" in caplog.text
@@ -122,7 +125,7 @@ async def test_stray_prints_do_not_enter_the_stream(make: Any, caplog: pytest.Lo
 
 async def test_closing_early_cancels_and_the_tail_reaches_nobody(make: Any) -> None:
     w = await make()
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     pid = w.pid
     for _ in range(20):
         ticks = w.stream({"do": "tick"}, first_s=10, next_s=10)
@@ -134,7 +137,7 @@ async def test_closing_early_cancels_and_the_tail_reaches_nobody(make: Any) -> N
 
 async def test_a_slow_listener_is_no_hang_and_loses_nothing(make: Any) -> None:
     w = await make(silent_s=1.2)
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     pid, seen = w.pid, 0
     async for header, _ in w.stream({"do": "count", "to": 15_000}, first_s=10, next_s=10):
         if seen == 0:
@@ -146,7 +149,7 @@ async def test_a_slow_listener_is_no_hang_and_loses_nothing(make: Any) -> None:
 
 async def test_a_blocked_loop_is_not_the_childs_fault(make: Any, healths: Healths) -> None:
     w = await make(silent_s=1.2)
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     pid = w.pid
     ticks = w.stream({"do": "tick"}, first_s=0.5, next_s=0.5)
     await anext(ticks)
@@ -161,7 +164,7 @@ async def test_a_blocked_loop_is_not_the_childs_fault(make: Any, healths: Health
 
 async def test_a_missed_deadline_raises_and_spares_a_child_that_still_obeys(make: Any) -> None:
     w = await make()
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     pid = w.pid
     with pytest.raises(EngineDown):
         await anext(w.stream({"do": "slow"}, first_s=0.1, next_s=10))
@@ -172,7 +175,7 @@ async def test_a_missed_deadline_raises_and_spares_a_child_that_still_obeys(make
 @pytest.mark.parametrize("what", ["deaf", pytest.param("frozen", marks=posix)])
 async def test_a_hung_engine_is_killed_and_replaced(make: Any, healths: Healths, what: str) -> None:
     w = await make(silent_s=1.5)
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     pid = w.pid
     hung = w.stream({"do": what}, first_s=10, next_s=0.1 if what == "deaf" else 60)
     await anext(hung)
@@ -189,7 +192,7 @@ KILLS = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGKILL, signal
 
 async def test_killed_in_mid_stream_again_and_again_every_next_request_is_served(make: Any, healths: Healths) -> None:
     w = await make(silent_s=1.2)
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     for n in range(3):
         pid = w.pid
         ticks = w.stream({"do": "tick"}, first_s=10, next_s=10)
@@ -208,10 +211,10 @@ async def test_killed_in_mid_stream_again_and_again_every_next_request_is_served
 
 async def test_a_child_that_dies_alone_says_how(make: Any, healths: Healths) -> None:
     w = await make()
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     with pytest.raises(EngineDown, match="code 7"):
         await items(w, "die")
-    assert await w.ready(10)
+    assert await w.ready(HANGS_S)
     assert any("code 7" in h.reason and h.state == "degraded" for h in healths)
 
 
@@ -257,13 +260,13 @@ async def test_close_always_ends_within_a_moment_and_leaves_nothing(make: Any, w
     w = await make()
     ticks = None
     if what != "loading":
-        assert await w.ready(10)
+        assert await w.ready(HANGS_S)
         ticks = w.stream({"do": "deaf" if what == "deaf" else "tick"}, first_s=10, next_s=10)
         await anext(ticks)
     if what == "stopped":
         os.kill(w.pid, signal.SIGSTOP)
     pid = w.pid
-    await asyncio.wait_for(w.close(), 10)
+    await asyncio.wait_for(w.close(), HANGS_S)
     assert w.pid is None
     assert pid is None or not psutil.pid_exists(pid)
     if ticks:
@@ -279,8 +282,8 @@ from bot.worker import Worker
 async def main():
     w = Worker("x", "engines_for_worker:Obedient", {}, on_health=lambda h: None)
     await w.start()
-    assert await w.ready(10)
-    ticks = w.stream({"do": sys.argv[1]}, first_s=10, next_s=10)
+    assert await w.ready(60)
+    ticks = w.stream({"do": sys.argv[1]}, first_s=60, next_s=60)
     await anext(ticks)
     print(w.pid, flush=True)
     await asyncio.sleep(60)

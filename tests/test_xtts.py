@@ -20,6 +20,7 @@ from bot.voice.level import Level
 from bot.voice.xtts import XttsVoice, build
 from bot.voice.xtts_engine import PACKAGES, _insist_usable
 from tests import tiny_xtts
+from tests.conftest import HANGS_S
 
 MISSING = [name for name in PACKAGES if find_spec(name) is None]
 needs_xtts = pytest.mark.skipif(bool(MISSING), reason=f"needs the packages of XTTS2: {', '.join(MISSING)}")
@@ -126,12 +127,12 @@ async def test_a_process_that_leaks_is_replaced_and_breaks_no_phrase_off(tmp_pat
     voice = XttsVoice(wanted, tmp_path, level=level, on_health=lambda health: None)
     await voice.start()
     try:
-        assert await voice.ready(60)
+        assert await voice.ready(HANGS_S)
         first = voice.pid
         assert [sound async for sound in voice.speak(Phrase("r", 0, "short"))][-1].last
         assert [sound async for sound in voice.speak(Phrase("r", 1, "long"))][-1].last
         await voice._relief
-        assert await voice.ready(60)
+        assert await voice.ready(HANGS_S)
         assert voice.pid != first
         assert len((tmp_path / "loads").read_text()) == (2 if room else 3)
         assert [sound async for sound in voice.speak(Phrase("r", 2, "short"))][-1].last
