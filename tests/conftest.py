@@ -60,11 +60,17 @@ def needs(command: str, package: str) -> str:
     return path
 
 
-HANGS_S = 120.0
+HANGS_S = 300.0
 """What takes this long will never come, however slow the machine is."""
 REAL_TIME = pytest.mark.flaky(reruns=2)
-"""Marks tests of what happens in real time (sound, watchdogs): a machine that stands still for half a second in one
-of them is no fault of hers, so they are tried again; the summary counts it."""
+"""Marks tests of what happens in real time (sound, watchdogs, the whole program): a machine that stands still for half
+a second in one of them is no fault of hers, so they are tried again; the summary counts it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"go_live", "browser"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(REAL_TIME)
 
 
 async def until(socket: aiohttp.ClientWebSocketResponse, kind: str, **wanted: Any) -> dict[str, Any]:

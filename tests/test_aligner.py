@@ -15,7 +15,9 @@ from bot.voice.speller import Speller
 from bot.voice.speller_engine import ScriptReader
 from tests.bench.mouth import aligned, judge
 from tests.bench.mouth_clips import LINES, Clip, flite_clips, stranger_clips
-from tests.conftest import HANGS_S
+from tests.conftest import HANGS_S, REAL_TIME
+
+pytestmark = REAL_TIME
 
 SPANISH = "Mi mamá me mima, y papá bebe leche con mucho pan."
 

@@ -17,7 +17,10 @@ from bot.setup.audio import setup_audio
 from bot.setup.terminal import Terminal
 from bot.texts import text
 from bot.vocabulary import Health
+from tests.conftest import REAL_TIME
 from tests.virtual_microphone import VirtualMicrophone, virtual_microphone
+
+pytestmark = REAL_TIME
 
 FILE = """# mine
 [audio]

@@ -8,12 +8,10 @@ from bot.bodies import PERMIT_FILE, build_bodies, not_allowed_yet
 from bot.config.settings import Settings
 from bot.supervisor import Board
 from bot.vocabulary import Health
-from tests.conftest import HANGS_S, REAL_TIME, House, until
+from tests.conftest import HANGS_S, House, until
 from tests.osc_sink import OscSink
 from tests.test_live import GoLive
 from tests.vtube_studio_server import ModelFile, VTubeStudioServer
-
-pytestmark = REAL_TIME
 
 SAID = "Mamá, mañana vamos a la playa."
 

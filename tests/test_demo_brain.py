@@ -18,8 +18,10 @@ from bot.mind.quoting import clean_name
 from bot.vocabulary import Language
 from tests import tiny_gguf
 from tests.bench import demo as exam
-from tests.conftest import HANGS_S, until
+from tests.conftest import HANGS_S, REAL_TIME, until
 from tests.test_live import GoLive
+
+pytestmark = REAL_TIME
 
 pytest.importorskip("llama_cpp", reason="llama-cpp-python")
 

@@ -17,7 +17,9 @@ from bot.voice.espeak_library import as_data
 from bot.voice.ipa import visemes
 from bot.voice.polish import Polisher, gain_for, pause_after
 from bot.voice.speller_engine import ScriptReader, SpellerEngine
-from tests.conftest import HANGS_S
+from tests.conftest import HANGS_S, REAL_TIME
+
+pytestmark = REAL_TIME
 
 RATE_HZ = 22_050
 OPTIONS = {"voice": None, "language": "es", "speed": 1.0}

@@ -15,12 +15,9 @@ from aiohttp import web
 from bot.chat.eventsub import EventSub, SocketState
 from bot.chat.eventsub_socket import SocketClosed, connect
 from bot.chat.twitch_words import Notification, Wanted
-from tests.conftest import REAL_TIME
 from tests.local_twitch import GARBAGE, LocalTwitch
 from tests.twitch_stay import Stay, stay
 from tests.virtual_time import play
-
-pytestmark = REAL_TIME
 
 TYPES = ("channel.chat.message", "channel.chat.message_delete", "channel.chat.clear", "channel.chat.notification")
 Trouble = Callable[[LocalTwitch], Awaitable[object] | None]

@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.browser import GoLive, becomes, go_live, open_page, pages
-from tests.conftest import REAL_TIME, House
+from tests.conftest import House
 from tests.containers import wav
 from tests.spoken_english import RATE_HZ, spoken
 from tests.transcription_server import KEY, Sphinx, Transcriptions
@@ -20,7 +20,7 @@ from tests.transcription_server import KEY, Sphinx, Transcriptions
 pytest.importorskip("pocketsphinx", reason="needs the package pocketsphinx")
 
 __all__ = ["go_live"]
-pytestmark = [pages, REAL_TIME]
+pytestmark = pages
 
 READY = "document.body.dataset.ready && document.getElementById('connection').hidden"
 QUESTION = "tell me a story please"

@@ -8,10 +8,10 @@ import time
 from playwright.async_api import Browser
 
 from tests.browser import AT_ONCE, RESTORED, WATCH, GoLive, becomes, go_live, open_page, pages
-from tests.conftest import HANGS_S, REAL_TIME, until
+from tests.conftest import HANGS_S, until
 
 __all__ = ["go_live"]
-pytestmark = [pages, REAL_TIME]
+pytestmark = pages
 
 LONG = "Una frase bastante larga para cortarla por la mitad, sin que nadie oiga el final de la historia que cuento."
 HANG_S = 4.0

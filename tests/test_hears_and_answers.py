@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import HANGS_S, REAL_TIME, House, until
+from tests.conftest import HANGS_S, House, until
 from tests.spoken_english import spoken
 from tests.transcription_server import KEY, Sphinx, Transcriptions
 from tests.virtual_microphone import virtual_microphone
-
-pytestmark = REAL_TIME
 
 RATE_HZ = 16_000
 SAID = "tell me a story please"

@@ -12,9 +12,6 @@ from playwright.async_api import Browser
 from avatar.layers import FILE_MOST, NAMES, BadLayers, read_layers
 from bot.texts import text
 from tests.browser import GoLive, becomes, go_live, pages
-from tests.conftest import REAL_TIME
-
-pytestmark = REAL_TIME
 
 __all__ = ["go_live"]
 

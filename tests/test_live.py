@@ -15,9 +15,7 @@ import pytest
 from bot.chat.recorded import RecordedLine
 from bot.commands import replay
 from bot.config.settings import Settings
-from tests.conftest import AT_EASE, HANGS_S, REAL_TIME, House, living, until
-
-pytestmark = REAL_TIME
+from tests.conftest import AT_EASE, HANGS_S, House, living, until
 
 GoLive = Callable[..., Awaitable[House]]
 LONG = (

@@ -11,9 +11,7 @@ import pytest
 
 from bot import engines
 from tests import tiny_gguf
-from tests.conftest import HANGS_S, REAL_TIME, House, until
-
-pytestmark = REAL_TIME
+from tests.conftest import HANGS_S, House, until
 
 pytest.importorskip("llama_cpp")
 

@@ -24,7 +24,9 @@ from hypothesis import strategies as st
 from bot.mind.llama import LlamaBrain
 from bot.mind.llama_engine import INSTALL, LlamaEngine
 from bot.vocabulary import Cue, EngineDown, Health, Message, Prompt, PromptTooLong
-from tests.conftest import HANGS_S
+from tests.conftest import HANGS_S, REAL_TIME
+
+pytestmark = REAL_TIME
 
 pytest.importorskip("llama_cpp")
 

@@ -28,9 +28,11 @@ from bot.models.machine import CUDA_WHEELS, Machine, _cuda, _nvidia_cards, this_
 from bot.models.words import amount, duration, memory
 from bot.vocabulary import EngineDown
 from tests import tiny_gguf
-from tests.conftest import HANGS_S
+from tests.conftest import HANGS_S, REAL_TIME
 from tests.model_hub import Hub
 from tests.test_cli import Shell, sentence
+
+pytestmark = REAL_TIME
 
 NAME = "llama-3.2-1b"
 MODEL = find(NAME)

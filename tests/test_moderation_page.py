@@ -9,10 +9,9 @@ from typing import Any
 from playwright.async_api import Browser
 
 from tests.browser import AT_ONCE, GoLive, becomes, go_live, open_page, pages
-from tests.conftest import REAL_TIME
 
 __all__ = ["go_live"]
-pytestmark = [pages, REAL_TIME]
+pytestmark = pages
 
 SECRET = "zarigüeya púrpura"
 WORDS = "document.documentElement.textContent"

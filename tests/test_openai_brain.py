@@ -15,7 +15,9 @@ from aiohttp.test_utils import TestServer
 
 from bot.mind.openai import OpenAIBrain, unmarked
 from bot.vocabulary import Cue, EngineDown, Health, Message, Prompt, PromptTooLong
-from tests.conftest import HANGS_S
+from tests.conftest import HANGS_S, REAL_TIME
+
+pytestmark = REAL_TIME
 
 KEY = "sk-very-secret-0123456789"
 PROMPT = Prompt(

@@ -21,8 +21,10 @@ from bot.voice.ladder import VoiceLadder
 from bot.voice.openai import OpenAIVoice, build
 from bot.voice.speller import Speller
 from bot.voice.wav_stream import BadSound, Wav
-from tests.conftest import HANGS_S
+from tests.conftest import HANGS_S, REAL_TIME
 from tests.speech_server import KEY, Speaker, Speech, wav_header
+
+pytestmark = REAL_TIME
 
 Connect = Callable[..., Awaitable[OpenAIVoice]]
 SAID = "Mi mamá y mi papá quieren mucho al bebé, y hoy vamos a cantar."

@@ -16,10 +16,10 @@ from playwright.async_api import Browser
 from bot.app import Aneeka
 from bot.config.settings import Settings
 from tests.browser import AT_ONCE, RESTORED, SOUNDS, WATCH, GoLive, becomes, go_live, open_page, pages, reads
-from tests.conftest import AT_EASE, HANGS_S, REAL_TIME, until
+from tests.conftest import AT_EASE, HANGS_S, until
 
 __all__ = ["go_live"]
-pytestmark = [pages, REAL_TIME]
+pytestmark = pages
 
 SILENT = "!window.aneeka.speaking && window.aneeka.rms < 0.001 && window.aneeka.mouth.open === 0"
 TEXT = "Una frase para pararla por la mitad, y que luego siga hasta el final de la historia."

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import HANGS_S
+from tests.conftest import HANGS_S, REAL_TIME
 
 pytest.importorskip("piper", reason="needs the extra piper")
 pytest.importorskip("onnx", reason="needs the extra piper")
@@ -31,6 +31,8 @@ from bot.voice.piper import DEFAULT_VOICES, PiperVoice, build
 from bot.voice.piper_engine import PiperEngine, shapes_of
 from tests import tiny_piper
 from tests.model_hub import Hub
+
+pytestmark = REAL_TIME
 
 Start = Callable[..., Awaitable[PiperVoice]]
 SPANISH = "¡Hola, Ana! Mi mamá y mi papá quieren mucho al bebé."

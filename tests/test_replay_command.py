@@ -13,7 +13,10 @@ import pytest
 from bot.commands import as_text
 from bot.texts import table, use
 from bot.vocabulary import Language
+from tests.conftest import REAL_TIME
 from tests.test_cli import Shell
+
+pytestmark = REAL_TIME
 
 QUICK = {"ANEEKA_LLM__ENGINE": "understudy", "ANEEKA_STT__ENGINE": "off"}
 

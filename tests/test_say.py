@@ -12,10 +12,7 @@ import pytest
 
 from bot.texts import text
 from bot.vocabulary import Pcm
-from tests.conftest import REAL_TIME
 from tests.test_cli import Shell, sentence
-
-pytestmark = REAL_TIME
 
 NO_CARD = {"ANEEKA_AUDIO__OUTPUT_DEVICE": "no such device"}
 AZURE = {"ANEEKA_TTS__ENGINE": "azure", "ANEEKA_TTS__FALLBACK": "espeak"}

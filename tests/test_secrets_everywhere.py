@@ -20,9 +20,11 @@ from bot.config.check import is_secret
 from bot.config.settings import PREFIX, Settings
 from bot.mind.llama import LlamaBrain
 from tests import tiny_gguf
-from tests.conftest import HANGS_S, until
+from tests.conftest import HANGS_S, REAL_TIME, until
 from tests.local_twitch import LocalTwitch
 from tests.test_twitch_live import is_ok, section
+
+pytestmark = REAL_TIME
 
 SHORTEST = 8
 

@@ -14,10 +14,8 @@ import pytest
 
 from bot.studio.tokens import RANDOM_LETTERS, load_tokens
 from bot.studio.tries import EVERY_S, FREE, WAITING, TooManyTries, Tries
-from tests.conftest import HANGS_S, REAL_TIME, House
+from tests.conftest import HANGS_S, House
 from tests.virtual_time import play
-
-pytestmark = REAL_TIME
 
 GoLive = Callable[..., Awaitable[House]]
 CHOSEN = "gatito-feliz"

@@ -14,10 +14,12 @@ from bot.chat.renewal import BUSY, DONE, REFUSED
 from bot.chat.token_store import fingerprint
 from bot.chat.twitch_words import LoginLost
 from bot.children import ROOT
-from tests.conftest import HANGS_S
+from tests.conftest import HANGS_S, REAL_TIME
 from tests.dying_renewal import STEPS
 from tests.local_twitch.oauth import OAuth as TheirOAuth
 from tests.twitch_stay import Stay, stay
+
+pytestmark = REAL_TIME
 
 ANEEKA = """
 import asyncio, sys

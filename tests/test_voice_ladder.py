@@ -21,9 +21,11 @@ from bot.voice.espeak import EspeakVoice
 from bot.voice.ladder import VoiceLadder
 from bot.voice.rung import BACK_OFF_S
 from bot.voices import build_voice, build_voices, take_over
-from tests.conftest import HANGS_S
+from tests.conftest import HANGS_S, REAL_TIME
 from tests.failing_voices import RATE_HZ, SECRET, FailingVoice, Heard, Lines, perform
 from tests.virtual_time import play
+
+pytestmark = REAL_TIME
 
 REPLY = (
     "Hola Marta, qué alegría verte otra vez por aquí. Ayer terminé aquel juego tan largo, y todavía pienso "

@@ -25,10 +25,8 @@ from bot.voice.choice import VoiceChoice, chosen, configured, recall, remember
 from bot.voice.picker import VoicePicker
 from bot.voices import take_over
 from tests.browser import RESTORED, becomes, open_page, pages, reads
-from tests.conftest import HANGS_S, REAL_TIME, House, until
+from tests.conftest import HANGS_S, House, until
 from tests.model_hub import Hub
-
-pytestmark = REAL_TIME
 
 SETTINGS: dict[str, Any] = {
     "stage": {"sound": "none"},
