@@ -60,10 +60,10 @@ def expired_line(line: str, before_s: float) -> str:
     return json.dumps(record, ensure_ascii=False)
 
 
-def blanked_line(line: str, gone: list[Withdrawal], since: float) -> str:
+def blanked_line(line: str, gone: list[Withdrawal], since: float, silenced: set[Path]) -> str:
     """Return a line of a recording without what was withdrawn; one that cannot be read is emptied whole.
 
-    ``since``: clearing the chat leaves what is older.
+    ``since``: clearing the chat leaves what is older. ``silenced`` gets its sound, which is to be deleted.
     """
     try:
         record = json.loads(line)
@@ -74,7 +74,7 @@ def blanked_line(line: str, gone: list[Withdrawal], since: float) -> str:
     if not any(hits):
         return line
     if wav:
-        delete(Path(wav))
+        silenced.add(Path(wav))
     return json.dumps(record, ensure_ascii=False)
 
 

@@ -8,11 +8,11 @@ import json
 import logging
 import os
 import re
-import tempfile
 import time
 import wave
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,7 +55,7 @@ class Recorder:
         self._gone: deque[tuple[Withdrawal, bool]] = deque()
         """What is still to be blanked on disk, and whether in all files: a wave of bans is one pass over them."""
         self._silenced: set[Path] = set()
-        """The sounds of turns that were blanked in memory, to be deleted."""
+        """The sounds of turns that were blanked, to be deleted."""
         self._since = time.time()
         self._before_s = float("-inf")
         self._first_file = f"{time.strftime('%Y-%m-%d')}.jsonl"
@@ -232,8 +232,6 @@ class Recorder:
         Raises the last ``OSError`` after it has tried every file; all of it is due then still.
         """
         gone = [self._gone.popleft() for _ in range(len(self._gone))]
-        while self._silenced:
-            delete(self._silenced.pop())
         files = self._files()
         fault: OSError | None = None
         for file in files:
@@ -241,9 +239,16 @@ class Recorder:
             here = [what for what, ever in gone if ever or is_recent]
             try:
                 if here:
-                    change_lines(file, partial(blanked_line, gone=here, since=self._since))
+                    change_lines(file, partial(blanked_line, gone=here, since=self._since, silenced=self._silenced))
             except OSError as error:
                 fault = error
+        for wav in list(self._silenced):
+            try:
+                wav.unlink(missing_ok=True)
+            except OSError as error:  # on Windows, while somebody listens to it
+                fault = error
+            else:
+                self._silenced.discard(wav)
         if fault is not None:
             self._gone.extendleft(reversed(gone))
             raise fault
@@ -285,10 +290,13 @@ def health(folders: list[Path], faults: Mapping[Path, str]) -> Health:
 
 def probe(folder: Path) -> None:
     """See whether a folder can be written, or made where it is missing; nothing stays. Raises ``OSError`` if not."""
-    while not folder.exists():
-        folder = folder.parent
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"\0")
+    here = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    file = here / f".probe-{os.getpid()}"  # on Windows tempfile tries names for ever where none may be made
+    try:
+        file.write_bytes(b"\0")
+    finally:
+        with suppress(OSError):
+            file.unlink()
 
 
 def _write_sound(path: Path, sound: Pcm, rate_hz: int) -> None:

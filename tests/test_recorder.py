@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import time
 import wave
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from bot.chat.recorded import BadRecording, play_recording, read_recording
-from bot.recorder import Recorder
+from bot.recorder import Recorder, probe
 from bot.vocabulary import Health
 from bot.withdrawal import Withdrawal, folded_names
 from tests.held_files import Held
@@ -125,6 +128,28 @@ async def test_a_folder_that_cannot_be_written_costs_no_reply(tmp_path: Path, ca
     await recorder.flush()
     assert "cannot write the recording" in caplog.text
     assert recorder.newest(1)[0]["id"] == "r1"
+
+
+def test_a_drive_that_is_gone_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(range(100))
+    monkeypatch.setattr(Path, "exists", lambda path: next(looks, None) is None)  # who looks for ever finds something
+    with pytest.raises(FileNotFoundError):
+        probe(tmp_path / "recordings" / "today")
+
+
+def test_a_closed_folder_under_windows_is_told_of_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11 tries other names there: it takes a closed folder for a name that is taken (cpython#66305)."""
+    tries = iter(range(100))
+
+    def refused(*where: object) -> int:
+        assert next(tries, None) is not None, "tries for ever"
+        raise PermissionError(13, "Permission denied")
+
+    windows = SimpleNamespace(name="nt", path=os.path, access=lambda *where: True, W_OK=os.W_OK, open=refused)
+    monkeypatch.setattr(tempfile, "_os", SimpleNamespace(**vars(os) | vars(windows)))
+    monkeypatch.setattr(Path, "write_bytes", refused)
+    with pytest.raises(PermissionError):
+        probe(tmp_path)
 
 
 async def test_a_sound_that_cannot_be_kept_lights_the_recorder_until_it_can_again(tmp_path: Path) -> None:
@@ -267,3 +292,31 @@ async def test_what_is_withdrawn_while_a_file_is_open_elsewhere_is_told_of_and_g
     await recorder.flush()
     assert "secreto" not in days[1].read_text()
     assert [heard["text"] for row in lines(folder) for heard in row["heard"]] == ["", "hola aneeka"] * 3
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of this run", "of a file alone"])
+async def test_a_withdrawn_sound_that_somebody_listens_to_is_told_of_and_goes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, known: bool
+) -> None:
+    wav = tmp_path / "r1.wav"
+    wav.write_bytes(b"RIFF")
+    (tmp_path / "2031-01-01.jsonl").write_text(json.dumps(whole("r1", "h1", wav=str(wav))) + "\n")
+    recorder = Recorder(tmp_path)
+    if known:
+        recorder.begin()
+        await recorder.flush()
+    unlink, held = Path.unlink, [wav]
+
+    def while_held(path: Path, missing_ok: bool = False) -> None:
+        if path in held:
+            raise PermissionError(13, "held by another program", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", while_held)
+    recorder.withdraw(H1)
+    with pytest.raises(PermissionError):
+        await recorder.forgotten()
+    assert "hola" not in (tmp_path / "2031-01-01.jsonl").read_text()
+    held.clear()
+    await recorder.forgotten()
+    assert not wav.exists()
