@@ -53,3 +53,26 @@ def test_elsewhere_a_folder_that_is_closed_is_told_at_once(
     with pytest.raises(PermissionError):
         blocks.save()
     assert held.tries == 1
+
+
+def test_who_is_blocked_while_the_list_is_written_is_kept_too(tmp_path: Path) -> None:
+    blocks = Blocks(tmp_path / "blocked.json")
+
+    class Meanwhile(dict[str, str]):
+        """Another thread writes the list just before a name comes or goes."""
+
+        def __setitem__(self, person_id: str, name: str) -> None:
+            blocks.save()
+            super().__setitem__(person_id, name)
+
+        def __delitem__(self, person_id: str) -> None:
+            blocks.save()
+            super().__delitem__(person_id)
+
+    blocks._names = Meanwhile()
+    blocks.block("1", "Anabel")
+    blocks.save()
+    assert Blocks(tmp_path / "blocked.json").names() == {"1": "Anabel"}
+    blocks.unblock("1")
+    blocks.save()
+    assert Blocks(tmp_path / "blocked.json").names() == {}

@@ -40,18 +40,18 @@ class Blocks:
 
     def block(self, person_id: str, name: str) -> None:
         """Block a viewer."""
-        self._is_saved = False
         self._names.pop(person_id, None)
         self._names[person_id] = name
         while len(self._names) > MOST:
             del self._names[next(iter(self._names))]
+        self._is_saved = False  # last: what is being written meanwhile is without it
 
     def unblock(self, person_id: str) -> bool:
         """Let a viewer be heard again; ``False``: they were not blocked."""
         if person_id not in self._names:
             return False
-        self._is_saved = False
         del self._names[person_id]
+        self._is_saved = False
         return True
 
     def save(self) -> None:
