@@ -269,6 +269,14 @@ async def _gift(ear: Ear) -> None:
     await ear.gift(ear.user("noor", "Noor"), [ear.user("leo", "Leo")])
 
 
+async def _paid_forward(ear: Ear) -> None:
+    """Who got a gift gives one: Twitch says so, and then tells of the gift."""
+    noor, eva = ear.user("noor", "Noor"), ear.user("eva", "Eva")
+    giver = {"gifter_is_anonymous": False, "gifter_user_id": eva.id, "gifter_user_name": eva.name}
+    await ear.notice("pay_it_forward", noor, giver)
+    await ear.gift(noor, [ear.user(f"v{n}") for n in range(5)])
+
+
 async def _raid(ear: Ear) -> None:
     await ear.raid(ear.user("noor", "Noor"), 1000)
 
@@ -348,6 +356,7 @@ async def _charity(ear: Ear) -> None:
         (lambda ear: ear.announce(ear.user("noor"), "sorteo a las ocho"), []),
         (lambda ear: ear.sub_end(ear.user("noor")), []),
         (lambda ear: ear.notice("unraid", ear.user("noor")), []),
+        (_paid_forward, [("gift", "Noor", "regala 5 suscripciones")]),
         (lambda ear: ear.chat_settings(slow_mode=True), []),
     ],
 )

@@ -74,7 +74,6 @@ class ChannelEvents:
             "community_sub_gift": self._notice_gift,
             "gift_paid_upgrade": self._notice_sub,
             "prime_paid_upgrade": self._notice_sub,
-            "pay_it_forward": self._notice_sub,
             "raid": self._notice_raid,
             "announcement": lambda n, e: self._happens_by(n, e, "announcement"),
             "charity_donation": self._notice_charity,
