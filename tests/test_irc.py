@@ -18,6 +18,7 @@ from bot.chat.irc import AnonymousReader
 from bot.chat.irc_lines import ChannelLines, parse
 from bot.texts import use
 from bot.vocabulary import Health, Heard, Person
+from bot.withdrawal import SILENCED_S
 from tests.channel_scene import PROMPTS, Withdrawn
 from tests.local_twitch import LocalTwitch, emote, text
 from tests.virtual_time import play
@@ -106,6 +107,7 @@ def test_what_happens_on_the_channel_is_one_event_each() -> None:
         await twitch.resub(noor, 14, "un año ya")
         await twitch.gift(noor, [twitch.user(f"v{n}") for n in range(100)])
         await twitch.gift(leo, [noor])
+        await twitch.notice("pay_it_forward", leo, {"gifter_user_name": "Noor"}, system="Leo pays forward")
         await twitch.gift(None, [twitch.user(f"w{n}") for n in range(5)])
         await twitch.raid(noor, 1000)
         await twitch.cheer(noor, 100, "toma")
@@ -123,7 +125,8 @@ def test_what_happens_on_the_channel_is_one_event_each() -> None:
         ("cheer", "Noor", "toma (100 bits)"),
         ("watch_streak", "Noor", "5 directos seguidos"),
     ]
-    assert [(one.event, why) for one, why in listener.heard if why] == [("announcement", "switched_off")]
+    switched_off = [("notice", "switched_off"), ("announcement", "switched_off")]
+    assert [(one.event, why) for one, why in listener.heard if why] == switched_off
 
 
 def test_moderators_are_obeyed() -> None:
@@ -131,11 +134,12 @@ def test_moderators_are_obeyed() -> None:
         noor = twitch.user("noor", "Noor", "6007")
         await twitch.delete(await twitch.chat(noor, "algo feo", id="bad"), noor)
         await twitch.clear_user(noor, 600)
+        await twitch.clear_user(noor)
         await twitch.clear()
 
     moderated = read(scene).moderated
-    assert moderated.acts == [("message", "bad"), ("person", "6007"), ("all", "")]
-    assert moderated.silences == [("noor", 600)]
+    assert moderated.acts == [("message", "bad"), *[("person", "6007")] * 2, ("all", "")]
+    assert moderated.silences == [("noor", 600), ("noor", SILENCED_S)], "nobody tells this reader of a lifted ban"
 
 
 def test_chat_of_another_channel_is_told_apart() -> None:

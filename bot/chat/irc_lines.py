@@ -5,7 +5,6 @@ Grammar: RFC 1459 with IRCv3 message tags; tags and commands: Twitch, "IRC Conce
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from bot.chat.emotes import emote, joined, part_without_emotes, without_cheermot
 from bot.chat.event_policy import Happening
 from bot.chat.payload import LONGEST, figures, number, words
 from bot.vocabulary import Person
+from bot.withdrawal import SILENCED_S
 
 _ESCAPES = {":": ";", "s": " ", "\\": "\\", "r": "\r", "n": "\n"}
 _ACTION = re.compile("\x01ACTION (.*)\x01", re.DOTALL)
@@ -73,8 +73,8 @@ class ChannelLines:
             case "CLEARMSG":
                 self._channel.deleted(words(tags, "target-msg-id"))
             case "CLEARCHAT" if words(tags, "target-user-id"):
-                for_s = number(tags, "ban-duration")
-                self._channel.banned(words(tags, "target-user-id"), line.text, math.inf if for_s is None else for_s)
+                for_s = number(tags, "ban-duration")  # without one it is for ever, but nobody would tell of its end
+                self._channel.banned(words(tags, "target-user-id"), line.text, SILENCED_S if for_s is None else for_s)
             case "CLEARCHAT":
                 self._channel.all_cleared()
 
@@ -124,7 +124,7 @@ class ChannelLines:
             self._channel.happens(Happening(id_, event, at_s, person, said, told or {}), (event, who), "irc")
 
         match words(tags, "msg-id"):
-            case "sub" | "giftpaidupgrade" | "primepaidupgrade" | "communitypayforward" | "standardpayforward":
+            case "sub" | "giftpaidupgrade" | "primepaidupgrade":
                 happens("sub", figures(tier=_tier(tags)))
             case "resub":
                 happens("resub", figures(months=number(tags, "msg-param-cumulative-months"), tier=_tier(tags)))
