@@ -10,7 +10,7 @@ from typing import Any
 from bot.likeness import plain, remember
 from bot.vocabulary import Heard
 
-WRITTEN_EVENTS = frozenset("announcement cheer first_timer notice redemption resub watch_streak".split())
+WRITTEN_EVENTS = frozenset("announcement cheer first_timer notice redemption resub reward watch_streak".split())
 """Channel events that are a viewer's line in chat as well; the others are deeds, which clearing the chat leaves."""
 SILENCED_S = 300.0
 """How long a banned person stays unheard when nobody says for how long: what comes now was written before."""

@@ -291,6 +291,7 @@ def test_clearing_the_chat_leaves_deeds_and_the_operator(scene: Callable[..., Sc
         a.desk.control("pause")
         s.hear("raid", ANA, "(12 personas)", "event", event="raid")
         s.hear("cheer", TROLL, f"{SECRET} (100 bits)", "event", event="cheer")
+        s.hear("paid", LEO, f"di {SECRET}", "event", event="reward")
         s.hear("op", None, "¿cómo vas?", "operator")
         s.hear("line", LEO, "¿a qué jugamos?")
         assert a.moderation.withdraw_all() == "waiting"
