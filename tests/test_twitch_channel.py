@@ -205,6 +205,20 @@ async def test_a_twitch_that_refuses_everything_is_not_asked_in_a_hot_loop(folde
 
 
 @in_virtual_time
+async def test_when_a_ban_of_her_account_is_lifted_she_hears_chat_again(folder: Path) -> None:
+    async with on_air(folder) as aired:
+        there, twitch = aired.there, aired.there.twitch
+        await twitch.ban(there.aneeka)
+        await asyncio.sleep(300)
+        assert not await aired.hears("ahora no me oyes")
+        assert "channel.chat.message" in aired.lights["twitch"].reason
+        await twitch.lift_ban(there.aneeka)
+        await asyncio.sleep(120)
+        assert await aired.hears("¿y ahora?")
+        assert aired.lights["twitch"].state == "ok"
+
+
+@in_virtual_time
 async def test_a_fault_of_her_own_is_a_light_and_she_begins_anew(folder: Path) -> None:
     async with on_air(folder, owner=False, at_once=False) as aired:
         real, faults = TwitchHelix.start, [RuntimeError("boom")]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from bot.chat.eventsub import EventSub, SocketState
+from bot.chat.eventsub_handoff import CHAT
 from bot.chat.eventsub_races import first_to_end, until_one_fails
 from bot.chat.twitch_words import Helix, LoginLost, Notification, TwitchRefused, Wanted, Who
 from bot.chat.wanted import not_heard, subscriptions
@@ -20,7 +21,7 @@ PARTS: dict[Who, str] = {"bot": "twitch", "channel": "twitch_events"}
 LOOK_S = 5.0
 """How soon a login that may hear more than before, or less, gets other subscriptions."""
 REFUSED_S = 60.0
-"""How soon the channel's subscriptions are asked for again when Twitch has refused them all."""
+"""How soon a login's subscriptions are asked for again when Twitch has refused them all, or chat."""
 HEARS = ("live", "degraded")
 
 
@@ -82,7 +83,7 @@ class Listening:
             if not wanted:
                 await self._changed(who, wanted)
                 continue
-            await first_to_end(self._visit(who, wanted, deliver), self._changed(who, wanted))
+            await first_to_end(self._visit(who, wanted, deliver), self._changed(who, wanted), self._shut_out(who))
             last = self._states[who]
             if last.state == "login_lost" and who == "bot":
                 raise LoginLost(who, last.reason)
@@ -138,6 +139,12 @@ class Listening:
         """Wait until this login may hear something else: somebody has signed in, or it was lost."""
         while self._wanted(who) == wanted:  # noqa: ASYNC110 - logins tell nobody of it
             await asyncio.sleep(LOOK_S)
+
+    async def _shut_out(self, who: Who) -> None:
+        """Return some time after Twitch has refused chat: what else it gives is worth little, and bans are lifted."""
+        while who not in self._states or CHAT not in dict(self._states[who].refused):  # noqa: ASYNC110 - as there
+            await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(REFUSED_S)
 
     # ------------------------------------------------------------------ the lights
 
