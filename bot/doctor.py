@@ -46,7 +46,8 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
     checks.insert(0, Health("config", "ok"))
     checks.append(_port(settings))
     checks += outbound(settings)
-    checks.append(await asyncio.to_thread(_recordings, settings, data))
+    if folder.state == "ok":
+        checks.append(await asyncio.to_thread(_recordings, settings, data))
     machine = await asyncio.to_thread(this_machine)
     checks.append(await asyncio.to_thread(engine_health, machine, wanted=settings.llm.engine == "llama"))
     clock = asyncio.get_running_loop().time
@@ -78,7 +79,10 @@ async def examine(settings: Settings | None, problems: list[str]) -> list[Health
         await opinion.on(text("second_opinion.asked"))
         await opinion.close()
     waits = [part.ready(READY_S) for part in engines.parts.values()] + [part.ready(BODY_READY_S) for part in shown]
-    await asyncio.gather(*waits, try_channel(settings, data, board.report), try_keys(settings, board.report))
+    tries = [try_keys(settings, board.report)]
+    if folder.state == "ok":  # without it a login would be kept wherever the doctor was called
+        tries.append(try_channel(settings, data, board.report))
+    await asyncio.gather(*waits, *tries)
     found = [board.parts[name] for name in sorted(board.parts)]
     outputs.close()
     await ears.close()

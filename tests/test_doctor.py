@@ -91,6 +91,19 @@ async def test_an_address_where_nobody_answers_is_told(found: Examine, twitch: L
     assert f"{key}" in light.repair
 
 
+async def test_without_a_data_folder_no_login_is_left_elsewhere(
+    found: Examine, twitch: LocalTwitch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in the way").write_text("")
+    (tmp_path / "here").mkdir()
+    monkeypatch.setenv("ANEEKA_DATA_DIR", str(tmp_path / "in the way" / "data"))
+    monkeypatch.chdir(tmp_path / "here")
+    lights = await found(twitch=section(twitch))
+    assert lights["data"].state == "down"
+    assert "recorder" not in lights, "nobody knows where it would write"
+    assert not list((tmp_path / "here").iterdir())
+
+
 async def test_the_anonymous_reader_s_chat_is_tried(found: Examine, twitch: LocalTwitch) -> None:
     chosen = {"mode": "anonymous", "channel": twitch.channel.login}
     lights = await found(twitch={**chosen, "irc_url": twitch.irc_url})
