@@ -161,10 +161,13 @@ class Privacy:
         self._between_replies(lambda: a.inbox.forget(viewer.id))
 
     async def _forgotten_on_disk(self) -> None:
-        """Raises ``OSError``."""
-        await asyncio.to_thread(self._book.save)
-        await self._aneeka.recorder.forgotten()
-        await self._aneeka.hand.log.forgotten()
+        """Raises ``OSError`` when all has been tried."""
+        a = self._aneeka
+        everywhere = asyncio.to_thread(self._book.save), a.recorder.forgotten(), a.hand.log.forgotten()
+        ends = await asyncio.gather(*everywhere, return_exceptions=True)
+        for fault in ends:
+            if isinstance(fault, BaseException):
+                raise fault
 
     async def expire(self) -> None:
         """Let go of what is older than the config allows, then wait for a day."""

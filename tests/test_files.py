@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 
 from bot import files
+from bot.chat.regulars import Regulars
+from bot.config.settings import Settings
 from bot.safety.blocks import Blocks
+from bot.vocabulary import Person
+from bot.voice.choice import VoiceChoice, recall, remember
 from tests.held_files import Held
 
 
@@ -27,6 +32,12 @@ def test_a_scanner_that_looks_into_a_file_costs_nothing(tmp_path: Path, held: He
     blocks.save()
     assert held.tries == 3
     assert Blocks(tmp_path / "blocked.json").names() == {"1": "Anabel"}
+
+
+def test_a_scanner_does_not_cost_the_voice_that_was_chosen(tmp_path: Path, held: Held) -> None:
+    held.hold("in_use.json", tries=2)
+    remember(VoiceChoice("piper", "es_MX-claude-high"), Settings(), tmp_path)
+    assert recall(Settings(), tmp_path).tts.voice == "es_MX-claude-high"
 
 
 def test_what_is_held_for_long_is_told_and_left_as_it_was(
@@ -76,3 +87,24 @@ def test_who_is_blocked_while_the_list_is_written_is_kept_too(tmp_path: Path) ->
     blocks.unblock("1")
     blocks.save()
     assert Blocks(tmp_path / "blocked.json").names() == {}
+
+
+def test_who_is_forgotten_while_the_book_is_written_is_not_kept(tmp_path: Path) -> None:
+    regulars = Regulars(tmp_path / "regulars.json", lambda: 0.0)
+    regulars.is_newcomer(Person("4711", "Anabel"))
+
+    class Meanwhile(OrderedDict[str, None]):
+        """Another thread writes the book just before somebody goes."""
+
+        def __delitem__(self, person_id: str) -> None:
+            regulars.save()
+            super().__delitem__(person_id)
+
+        def pop(self, person_id: str, *default: None) -> None:  # type: ignore[override]
+            regulars.save()
+            super().pop(person_id, *default)
+
+    regulars._ids = Meanwhile(regulars._ids)
+    regulars.forget("4711")
+    regulars.save()
+    assert "4711" not in (tmp_path / "regulars.json").read_text()

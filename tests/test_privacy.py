@@ -137,7 +137,7 @@ async def test_all_that_is_kept_of_a_viewer_is_shown_and_deleted_everywhere(at_h
     assert aneeka.inbox.name_of(MARTA.id) == ""
 
 
-@pytest.mark.parametrize("file", [f"{OLD}.jsonl", "decisions.jsonl", "blocked.json"])
+@pytest.mark.parametrize("file", [f"{OLD}.jsonl", "decisions.jsonl", "blocked.json", "regulars.json"])
 async def test_while_a_file_is_open_elsewhere_nobody_is_told_that_all_is_deleted(
     at_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:

@@ -6,7 +6,6 @@ Only ids are kept. While the book is young everybody would seem new, so nobody d
 from __future__ import annotations
 
 import json
-import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,6 @@ from pathlib import Path
 from bot.files import take_place
 from bot.likeness import remember
 from bot.vocabulary import Person
-
-log = logging.getLogger(__name__)
 
 YOUNG_S = 7 * 24 * 3600.0
 MOST = 50_000
@@ -52,11 +49,15 @@ class Regulars:
 
     def forget(self, person_id: str) -> None:
         """This person wants nothing kept."""
-        self._is_saved = self._is_saved and person_id not in self._ids
-        self._ids.pop(person_id, None)
+        if person_id in self._ids:
+            del self._ids[person_id]
+            self._is_saved = False  # last: what is being written meanwhile still has it
 
     def save(self) -> None:
-        """Write the book anew if somebody came or went; it takes some milliseconds."""
+        """Write the book anew if somebody came or went; it takes some milliseconds.
+
+        Raises ``OSError``: asked again, it is tried again.
+        """
         if self._is_saved:
             return
         self._is_saved = True  # now, and not when it is written: somebody may come or go meanwhile
@@ -65,6 +66,6 @@ class Regulars:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             fresh.write_text(json.dumps({"since_s": self._since_s, "ids": list(self._ids)}), encoding="utf-8")
             take_place(fresh, self._file)
-        except OSError as error:
+        except OSError:
             self._is_saved = False
-            log.warning("cannot write %s: %s", self._file.name, error.strerror)
+            raise

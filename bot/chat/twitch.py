@@ -111,9 +111,12 @@ class TwitchChannel:
         self._done(heard_id, spoken=False)
 
     def withdrawn(self, heard_ids: Iterable[str]) -> None:
-        """A moderator took these back."""
+        """A moderator took these back, and with a chat line what was redeemed by it."""
         if self._talk_back is not None:
             self._talk_back.withdraw(heard_ids)
+        if self.rewards is not None:
+            for redeemed in [one for heard_id in heard_ids for one in self.rewards.withdraw(heard_id)]:
+                self._moderation.withdraw(redeemed)
 
     def _done(self, heard_id: str, *, spoken: bool) -> None:
         if self.rewards is not None:
@@ -122,9 +125,8 @@ class TwitchChannel:
     # ------------------------------------------------------------------ what viewers and moderators do
 
     def withdraw_message(self, heard_id: str) -> None:
-        """A moderator deleted a message, and with it what was redeemed by it."""
-        for one in (heard_id, *(self.rewards.withdraw(heard_id) if self.rewards is not None else ())):
-            self._moderation.withdraw(one)
+        """A moderator deleted a message."""
+        self._moderation.withdraw(heard_id)
 
     def withdraw_person(self, person_id: str, name: str, for_s: float) -> None:
         """A moderator removed a person."""
@@ -214,7 +216,7 @@ class TwitchChannel:
                 wait_s = AGAIN_S if went_well else min(max(2 * wait_s, AGAIN_S), AGAIN_MOST_S)
         finally:
             await self.rewards.close(CLOSE_S)
-            await asyncio.to_thread(self.regulars.save)
+            await self._save_regulars()
             await helix.close()
 
     async def _try(self, helix: TwitchHelix, rewards: Rewards, listening: Listening) -> None:
@@ -255,7 +257,13 @@ class TwitchChannel:
     async def _save(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
+            await self._save_regulars()
+
+    async def _save_regulars(self) -> None:
+        try:
             await asyncio.to_thread(self.regulars.save)
+        except OSError as error:
+            log.warning("cannot write the book of regulars: %s", error.strerror)
 
     # ------------------------------------------------------------------ what is shown
 

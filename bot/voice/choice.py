@@ -9,6 +9,7 @@ from typing import cast, get_args
 
 from bot.config.settings import Settings
 from bot.config.speech import VoiceEngine
+from bot.files import take_place
 
 NAME_LIMIT = 300
 
@@ -58,7 +59,7 @@ def remember(choice: VoiceChoice, settings: Settings, data: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
     fresh.write_text(json.dumps({"chosen": asdict(choice), "config": asdict(configured(settings))}), "utf-8")
-    fresh.replace(file)
+    take_place(fresh, file)
 
 
 def _file(data: Path) -> Path:

@@ -182,7 +182,7 @@ class VoicePicker:
             if not taken.is_set():
                 await voice.close()
         try:
-            remember(choice, self._settings, self._data)
+            await asyncio.to_thread(remember, choice, self._settings, self._data)
         except OSError as error:
             log.warning("%s", text("listing.not_kept", error=error.strerror))
         for old in gone:
