@@ -39,6 +39,7 @@ class Aired:
         self.heard: list[Heard] = []
         self.lights: dict[str, Health] = {}
         self.told: list[dict[str, Any]] = []
+        self.withdrawn: list[str] = []
         self.channel = TwitchChannel(
             settings,
             there.store.folder.parent,
@@ -61,6 +62,7 @@ class Aired:
     def feel(self, expression: str) -> None: ...
 
     def withdraw(self, heard_id: str) -> None:
+        self.withdrawn.append(heard_id)
         self.channel.withdrawn([heard_id])
 
     def withdraw_person(self, person_id: str, name: str = "", for_s: float = 0.0) -> None: ...
@@ -238,6 +240,18 @@ async def test_a_fault_of_her_own_is_a_light_and_she_begins_anew(folder: Path) -
 
 
 # --- what is shown, refunded and deleted --------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_the_chat_line_of_a_paid_question_deleted_in_the_studio_takes_the_question_with_it(folder: Path) -> None:
+    async with on_air(folder, rewards={"answer_cost": 500}) as aired:
+        twitch = aired.there.twitch
+        await twitch.redeem(twitch.user("rica", "Rica"), next(iter(twitch.rewards.made)), "algo feo")
+        await asyncio.sleep(1)
+        question, line = sorted(aired.heard, key=lambda heard: heard.kind, reverse=True)
+        assert (question.event, line.kind) == ("reward", "chat")
+        aired.withdraw(line.id)
+        assert question.id in aired.withdrawn
 
 
 @in_virtual_time

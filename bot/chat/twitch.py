@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from bot.chat.channel import Channel, Line
@@ -110,7 +110,7 @@ class TwitchChannel:
         """This will not be answered."""
         self._done(heard_id, spoken=False)
 
-    def withdrawn(self, heard_ids: Iterable[str]) -> None:
+    def withdrawn(self, heard_ids: Collection[str]) -> None:
         """A moderator took these back, and with a chat line what was redeemed by it."""
         if self._talk_back is not None:
             self._talk_back.withdraw(heard_ids)
