@@ -63,7 +63,10 @@ def test_emotes_that_twitch_marks(name: str, shown: str) -> None:
 
 
 def test_the_bits_of_a_cheer_are_no_words() -> None:
-    assert without_cheermotes("Cheer100 toma estos bits cheer1 BibleThump25") == "toma estos bits"
+    assert without_cheermotes("Cheer100 toma estos bits cheer1 BibleThump25", 126) == "toma estos bits"
+    assert without_cheermotes("¿PS5 o GTA6? Cheer100 cheer1", 101) == "¿PS5 o GTA6?", "only what was paid is bits"
+    assert without_cheermotes("Cheer100 y v0", 101) == "y v0"
+    assert without_cheermotes("Cheer100 juega al GTA6", 100) == "juega al GTA6"
 
 
 def test_her_voice_never_spells_one_out() -> None:

@@ -417,13 +417,13 @@ def test_bits_are_thanked_for_once_whichever_place_tells_of_them(heard: str) -> 
     async def run() -> list[tuple[str, str]]:
         async with Deaf() as ear:
             ear.listen()
-            await ear.cheer(ear.user("noor", "Noor"), 100, "toma Kappa")
+            await ear.cheer(ear.user("noor", "Noor"), 100, "toma PS5 Kappa")
             await ear.power_up(ear.user("ana", "Ana"), "message_effect", 50, "hola a todos")
             return [(one.person.name, one.text) for one in ear.answerable if one.person]
 
     power_up = {"channel.chat.message": "hola a todos", "channel.bits.use": "hola a todos (50 bits)"}
     thanked = [("Ana", power_up[heard])] if heard in power_up else []
-    assert play(run()) == [("Noor", "toma 😏 (100 bits)"), *thanked]
+    assert play(run()) == [("Noor", "toma PS5 😏 (100 bits)"), *thanked]
 
 
 def test_the_deleted_line_of_a_power_up_takes_its_thanks_with_it_whichever_came_first() -> None:

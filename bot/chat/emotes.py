@@ -48,7 +48,7 @@ _CAPS_LOCK = re.compile(r"[a-zà-ÿ][A-ZÀ-Þ]+|Ma?c[A-Z][a-z]+")
 """``hELLO``: typed with the capitals locked. And surnames such as MacLeod."""
 _LAUGHTER = re.compile(r"[jh]?(?:[aeiou]+[jh]+)+[aeiou]*|x+d+|l+o+l+", re.IGNORECASE)
 _WORD = re.compile(r"(?<![@\w./])[^\W_]{2,40}(?![\w/]|\.\w)")
-_CHEERMOTE = re.compile(r"(?<!\S)[A-Za-z]+\d+(?!\S)")
+_CHEERMOTE = re.compile(r"(?<!\S)[A-Za-z]+(\d+)(?!\S)")
 _SHORTEST = 4
 
 
@@ -69,9 +69,14 @@ def part_without_emotes(text: str, keep: Collection[str]) -> str:
     return _WORD.sub(lambda word: _replaced(word[0], keep), text)
 
 
-def without_cheermotes(text: str) -> str:
-    """Return the words of a cheer without what stands for its bits, such as ``Cheer100``."""
-    return joined([_CHEERMOTE.sub("", text)])
+def without_cheermotes(text: str, bits: int) -> str:
+    """Return the words of a cheer without what stands for its bits, such as ``Cheer100``; ``PS5`` is a word."""
+    stands_for = set()
+    for found in sorted(_CHEERMOTE.finditer(text), key=lambda found: -int(found[1])):
+        if 0 < int(found[1]) <= bits:
+            bits -= int(found[1])
+            stands_for.add(found.start())
+    return joined([_CHEERMOTE.sub(lambda found: "" if found.start() in stands_for else found[0], text)])
 
 
 def joined(parts: Collection[str]) -> str:

@@ -14,7 +14,7 @@ from bot.chat import event_figures as known
 from bot.chat.channel import REMEMBERED, Channel, Line, power_up
 from bot.chat.emotes import without_cheermotes
 from bot.chat.event_policy import Happening
-from bot.chat.payload import Payload, figures, message, number, person, stamp, table, words
+from bot.chat.payload import Payload, figures, message, number, person, rows, stamp, table, words
 from bot.chat.twitch_words import Notification
 from bot.likeness import remember
 from bot.vocabulary import Person
@@ -178,7 +178,9 @@ class ChannelEvents:
     ) -> None:
         bits = number(event, "bits")
         key = ("cheer", giver.id if giver else "", bits) if key is None else key
-        shown = without_cheermotes(self._said(said))
+        shown = self._said(said)
+        if not rows(said, "fragments"):
+            shown = without_cheermotes(shown, bits or 0)
         self._channel.happens(Happening(n.message_id, "cheer", n.at_s, giver, shown, figures(bits=bits)), key, n.type)
 
     def _raid(self, n: Notification, event: Payload) -> None:

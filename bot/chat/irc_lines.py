@@ -92,7 +92,7 @@ class ChannelLines:
                 id_,
                 at_s,
                 _person(line),
-                without_cheermotes(text) if bits else text,
+                without_cheermotes(text, bits) if bits else text,
                 original,
                 bits=bits,
                 reward=words(tags, "custom-reward-id"),
