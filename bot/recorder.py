@@ -91,13 +91,13 @@ class Recorder:
     def withdraw(self, what: Withdrawal, *, ever: bool = False) -> list[str]:
         """Blank every turn that answered something withdrawn or names the person, in memory and on disk.
 
-        Their sounds are deleted. ``ever``: also in the files of days long past. Returns the ids of those among the
-        newest turns, oldest first.
+        Their sounds are deleted. ``ever``: also in the files of days long past, as where one of the newest turns is of
+        an earlier run. Returns the ids of those among the newest turns, oldest first.
         """
-        blanked = [record["id"] for record in self._newest if self._blank(record, what)]
-        self._gone.append((what, ever))
+        blanked = [record for record in self._newest if self._blank(record, what)]
+        self._gone.append((what, ever or any(record["at_s"] < self._since for record in blanked)))
         self._later(self._in_thread(self._rewrite))
-        return blanked
+        return [record["id"] for record in blanked]
 
     async def look(self, see: Callable[[Iterator[Record]], Seen]) -> Seen:
         """Return what ``see`` makes of all that is kept on disk, oldest first; it runs in a thread."""

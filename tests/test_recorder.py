@@ -224,6 +224,21 @@ async def test_the_newest_turns_of_earlier_runs_are_known_again(tmp_path: Path) 
     await recorder.flush()
 
 
+async def test_what_is_withdrawn_of_days_ago_does_not_come_back_with_the_next_run(tmp_path: Path) -> None:
+    for day in range(1, 5):
+        row = json.dumps(whole(f"r{day}", f"h{day}", generated="vale", spoken="vale"))
+        (tmp_path / f"2021-01-0{day}.jsonl").write_text(row + "\n")
+    first = Recorder(tmp_path)
+    first.begin()
+    await first.flush()
+    assert first.withdraw(H1) == ["r1"]
+    await first.flush()
+    second = Recorder(tmp_path)
+    second.begin()
+    await second.flush()
+    assert [turn["heard"][0]["text"] for turn in second.newest(4)] == ["hola aneeka"] * 3 + [""]
+
+
 async def test_the_recorder_s_own_files_can_be_played_again(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path)
     for n in range(3):
