@@ -507,6 +507,36 @@ def test_the_streamers_own_rewards_are_told_of_when_wanted() -> None:
     assert wanted == [("redemption", "Noor", "¿gato o perro? (canjea «Pregunta»)")]
 
 
+@pytest.mark.parametrize("order", ["redemption line deletion", "line redemption deletion", "line deletion redemption"])
+def test_the_deleted_line_of_a_redemption_takes_it_with_it_whichever_came_first(order: str) -> None:
+    async def scene(ear: Ear) -> None:
+        noor = ear.user("noor", "Noor")
+        who = {"user_id": noor.id, "user_login": "noor", "user_name": "Noor"}
+        told = {**who, "id": "r", "user_input": "algo  feo", "reward": {"id": "reward-9", "title": "Pregunta"}}
+        for what in order.split():
+            if what == "redemption":
+                kind = "channel.channel_points_custom_reward_redemption.add"
+                await ear.emit(kind, told, message_id="redemption")
+            elif what == "line":
+                line = await ear.chat(noor, "Algo feo", reward="reward-9", id="line")
+                await ear.chat(noor, "algo más", reward="reward-9")
+            else:
+                await ear.delete(line, noor)
+
+    ear = listened(scene, choices={"redemption": "always brain"})
+    assert [heard.id for heard in ear.answerable] == ["redemption"]
+    assert ear.moderated.acts == [("message", "line"), ("message", "redemption")]
+
+
+def test_where_no_redemptions_are_told_of_their_lines_are_chat() -> None:
+    async def scene(ear: Ear) -> None:
+        await ear.chat(ear.user("noor", "Noor"), "¿gato o perro?", reward="reward-9")
+
+    wanted = {"redemption": "always brain"}
+    assert told(scene, choices=wanted) == []
+    assert told(scene, choices=wanted, hears_redemptions=lambda: False) == [("chat", "Noor", "¿gato o perro?")]
+
+
 # --- moderators ---------------------------------------------------------------------------------------------------
 
 

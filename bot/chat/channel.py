@@ -79,6 +79,11 @@ def power_up(person: Person | None, original: str) -> tuple[object, ...]:
     return ("power_up", person.id if person else "", " ".join(original.split()).casefold())
 
 
+def _redemption(told: Happening, reward: str) -> tuple[object, ...]:
+    """Return what a redemption and its chat line have in common."""
+    return ("redemption", reward, told.person.id if told.person else "", " ".join(told.said.split()).casefold())
+
+
 def roles_of(badges: Iterable[str]) -> frozenset[Role]:
     """Return the roles that badges stand for, by the names of their sets."""
     return frozenset(_ROLES[badge] for badge in badges if badge in _ROLES)
@@ -107,12 +112,14 @@ class Channel:
         wrote: Callable[[str], bool] = lambda original: False,
         is_newcomer: Callable[[Person], bool] = lambda person: False,
         takes_reward: TakesReward = lambda message, reward, person, said: False,
+        hears_redemptions: Callable[[], bool] = lambda: True,
         on_own: Callable[[Line], None] = lambda line: None,
     ) -> None:
         """``bot``, ``owner``: her account and the channel's, as far as there are any.
 
         ``wrote``: whether she wrote this text a moment ago (asked only where she shares the streamer's account).
         ``is_newcomer``: whether this person has never written here before, as far as anybody can know.
+        ``hears_redemptions``: whether redemptions are told of; where they are not, their lines are chat like any other.
         ``on_own`` is told her own messages as they come back; nobody else hears of them.
         """
         self.policy = policy
@@ -123,6 +130,7 @@ class Channel:
         self._wrote = wrote
         self._is_newcomer = is_newcomer
         self._takes_reward = takes_reward
+        self._hears_redemptions = hears_redemptions
         self._on_own = on_own
         self._deeds: OrderedDict[str, _Deeds] = OrderedDict()
         self._joined: OrderedDict[str, str] = OrderedDict()
@@ -130,6 +138,7 @@ class Channel:
         self._terms: OrderedDict[str, float] = OrderedDict()
         """For how many seconds people were banned, until their messages are cleared."""
         self._heard: OrderedDict[str, None] = OrderedDict()
+        self._deleted: OrderedDict[str, None] = OrderedDict()
         self._bombs: OrderedDict[str, str] = OrderedDict()
         self._gave_at: OrderedDict[str, float] = OrderedDict()
 
@@ -161,8 +170,15 @@ class Channel:
     def _is_redemption(self, line: Line) -> bool:
         """Whether the message is answered as the redemption that it came with."""
         who = line.person.id if line.person else ""
-        taken = self._takes_reward(line.id, line.reward, who, line.original)
-        return taken or self.policy.say("redemption") != "never"
+        if self._takes_reward(line.id, line.reward, who, line.original):
+            return True
+        if self.policy.say("redemption") == "never" or not self._hears_redemptions():
+            return False
+        written = Happening(line.id, "redemption", line.at_s, line.person, line.original)
+        redemption = self._first_told(_redemption(written, line.reward), "chat", written)
+        if redemption is not None:
+            remember(self._joined, line.id, redemption, REMEMBERED)
+        return True
 
     def _tell(self, line: Line, reason: str | None = None) -> None:
         person = line.person
@@ -189,6 +205,15 @@ class Channel:
         remember(self._heard, happening.id, None, REMEMBERED)
         reason = "switched_off" if self.policy.say(happening.event) == "never" else None
         self._hear(self.policy.heard(happening), reason, happening.said)
+
+    def redeems(self, redemption: Happening, reward: str) -> None:
+        """Somebody redeems a reward; what they wrote with it is a line of chat as well."""
+        line = self._first_told(_redemption(redemption, reward), "redemption", redemption)
+        if line is not None:
+            remember(self._joined, line, redemption.id, REMEMBERED)
+            if line in self._deleted:
+                self._moderated.withdraw_message(redemption.id)
+        self.happens(redemption)
 
     def gives(self, gift: Happening, bomb: str, source: str, *, is_part: bool = False) -> None:
         """Somebody gives subscriptions. A bomb of a hundred is told once as a whole and a hundred times in parts.
@@ -233,6 +258,7 @@ class Channel:
         """One message is gone."""
         if not message_id:
             return
+        remember(self._deleted, message_id, None, REMEMBERED)
         self._moderated.withdraw_message(message_id)
         if message_id in self._joined:
             self._moderated.withdraw_message(self._joined[message_id])

@@ -189,8 +189,10 @@ class ChannelEvents:
 
     def _redemption(self, n: Notification, event: Payload) -> None:
         if not self._redeemed(event):
-            title = words(table(event, "reward"), "title")
-            self._happens(n, "redemption", event, said=words(event, "user_input"), told=figures(title=title))
+            reward, said = table(event, "reward"), words(event, "user_input")
+            told = figures(title=words(reward, "title"))
+            redemption = Happening(n.message_id, "redemption", n.at_s, person(event), said, told)
+            self._channel.redeems(redemption, words(reward, "id"))
 
     def _train(self, n: Notification, event: Payload) -> None:
         train, level = words(event, "id"), number(event, "level") or 0

@@ -27,6 +27,7 @@ from bot.chat.token_store import TokenStore
 from bot.chat.twitch_listening import Listening
 from bot.chat.twitch_words import LoginLost, TwitchBusy, TwitchRefused
 from bot.chat.viewer_commands import ViewerCommands
+from bot.chat.wanted import REDEMPTION_SCOPES
 from bot.chat_choice import KNOWN_BOTS
 from bot.config.settings import Settings
 from bot.texts import text
@@ -179,7 +180,7 @@ class TwitchChannel:
 
     async def _read_anonymously(self) -> None:
         chosen = self._settings.twitch
-        channel = Channel(self._hear, self, self._policy)
+        channel = Channel(self._hear, self, self._policy, hears_redemptions=lambda: False)
         name = self._settings.persona.name
         reader = AnonymousReader(
             chosen.irc_url, chosen.channel.lower(), channel, name=name, on_health=self._report, now=self._now
@@ -246,6 +247,7 @@ class TwitchChannel:
             wrote=self._talk_back.wrote if self._talk_back else lambda original: False,
             is_newcomer=self.regulars.is_newcomer,
             takes_reward=rewards.line,
+            hears_redemptions=lambda: any(helix.may("channel", scope) for scope in REDEMPTION_SCOPES),
             on_own=self._own_line,
         )
         events = ChannelEvents(channel, self._settings.persona.name, redeemed=rewards.redeemed)

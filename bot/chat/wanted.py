@@ -46,6 +46,7 @@ class _Row:
 
 
 _CHAT = ("user:read:chat",)
+REDEMPTION_SCOPES = ("channel:read:redemptions", "channel:manage:redemptions")
 _TABLE = (
     _Row("channel.chat.message", "1", "reader", _CHAT, "chat"),
     _Row("channel.chat.message_delete", "1", "reader", _CHAT, "chat"),
@@ -58,7 +59,7 @@ _TABLE = (
         "channel.channel_points_custom_reward_redemption.add",
         "1",
         "owner",
-        ("channel:read:redemptions", "channel:manage:redemptions"),
+        REDEMPTION_SCOPES,
         "redemptions",
     ),
     *(
