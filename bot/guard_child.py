@@ -13,7 +13,6 @@ import asyncio
 import json
 import os
 import queue
-import signal
 import threading
 import time
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from typing import IO, Any
 from aiohttp import WSMsgType, web
 
 from bot import texts
+from bot.children import leave_the_end_to_the_parent
 from bot.guard_flag import Flag
 from bot.pipes import FRAME, pack, private_pipes, unpack
 from bot.proactor import keep_accepting
@@ -151,7 +151,7 @@ def _frame(source: IO[bytes]) -> dict[str, Any] | None:
 
 def main() -> None:
     """Run the guard; its options come as the first frame on stdin, so that no token is in the process arguments."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; when to end is the parent's choice
+    leave_the_end_to_the_parent()
     source, sink = private_pipes()
     options = _frame(source)
     if options is None:

@@ -11,7 +11,6 @@ import faulthandler
 import importlib
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from collections.abc import Iterator
 from typing import IO, Any, Protocol
 
 from bot import texts
+from bot.children import leave_the_end_to_the_parent
 from bot.pipes import FRAME, pack, private_pipes, unpack
 from bot.vocabulary import EngineDown, PromptTooLong
 
@@ -142,7 +142,7 @@ class _Child:
 
 def main() -> None:
     """Run the engine named by the first argument, such as ``bot.voice.espeak_engine:EspeakEngine``."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; when to end is the parent's choice
+    leave_the_end_to_the_parent()
     faulthandler.enable()
     _Child(*private_pipes()).live(sys.argv[1])
     os._exit(1)  # a normal exit would wait for locks that the reading thread holds

@@ -252,8 +252,18 @@ async def test_a_frozen_page_does_not_keep_her_from_closing(go_live: GoLive) -> 
     assert not any(socket.closed for socket in frozen), "none of them has read the goodbye"
 
 
-async def test_metrics_speak_prometheus(go_live: GoLive) -> None:
+async def test_metrics_speak_prometheus_of_this_run_alone(go_live: GoLive) -> None:
+    earlier = await go_live()
+    live = await earlier.live()
+    await earlier.ask("POST", "/api/say", {"text": "Hola."})
+    await until(live, "turn")
+    assert "aneeka_first_audible_seconds_count 1" in (await earlier.ask("GET", "/metrics"))[1].splitlines()
+    await earlier.aneeka.close()
+
     house = await go_live()
+    while not house.aneeka.desk.turns(1):
+        await asyncio.sleep(0.01)
+    assert "aneeka_first_audible_seconds" not in (await house.ask("GET", "/metrics"))[1]
     await house.ask("POST", "/api/chat", {"user": "ana", "text": "!bot"})
     status, body = await house.ask("GET", "/metrics")
     assert status == 200

@@ -255,7 +255,8 @@ async def post_model(request: web.Request) -> web.Response:
 async def get_metrics(request: web.Request) -> web.Response:
     """``GET /metrics``: Prometheus text format 0.0.4."""
     house = request.app[HOUSE]
-    body = metrics_text(house.state(), house.turns(100))
+    state = house.state()
+    body = metrics_text(state, house.turns(100)[: state["counters"]["turns"]])
     return web.Response(body=body.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
