@@ -87,6 +87,8 @@ class Hand:
         for draft in gone:
             self._decided(draft, "withdrawn", "moderator")
             inbox.put_back(draft.cue.heard, self._aneeka.now())
+        if gone:
+            self._aneeka.wake()
         return ids
 
     def _over(self, drafts: Sequence[Draft], what: str, who: Who) -> None:

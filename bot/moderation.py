@@ -80,8 +80,9 @@ class Moderation:
         if cut:
             a.cut("withdrawn")
         answered = frozenset(line["id"] for line in a.recorder.answered(what))
-        what = replace(what, ids=what.ids | answering | answered | a.hand.take_back(what))
-        waiting = a.inbox.take_back(what)
+        held = a.hand.take_back(what)
+        what = replace(what, ids=what.ids | answering | answered | held)
+        waiting = a.inbox.take_back(what) | held
         forgotten = a.memory.forget(what)
         turns = a.recorder.withdraw(what)
         if reply is not None and not cut and forgotten and reply.cue.mode != "say" and not a.stage.position:

@@ -226,6 +226,20 @@ async def test_held_answers_expire_are_withdrawn_and_do_not_outlive_panic(go_liv
     assert counters["chat_received"] == counters["chat_answered"] + sum(counters["chat_dropped"].values())
 
 
+async def test_the_others_of_a_held_answer_are_answered_again_when_one_was_withdrawn(go_live: GoLive) -> None:
+    house = await go_live(safety={"hold": "chat"}, chat={"idle_after_s": 0.0, "window_s": 0.0})
+    live = await house.live()
+    await house.ask("POST", "/api/control/pause")
+    for user in ("Anabel", "Leonor", "Marisol"):
+        await house.ask("POST", "/api/chat", {"user": user, "text": f"Aneeka, soy {user}"})
+    await house.ask("POST", "/api/control/resume")
+    withdrawn, *others = [line["id"] for line in (await until(live, "held"))["heard"]]
+    assert len(others) == 2
+    _, answer = await house.ask("DELETE", f"/api/chat/{withdrawn}")
+    assert answer["was"] == "waiting"
+    assert (await until(live, "held"))["heard"][0]["id"] in others
+
+
 async def test_a_blocked_viewer_is_taken_back_and_heard_no_more_until_unblocked(
     go_live: GoLive, tmp_path: Path
 ) -> None:
