@@ -161,6 +161,7 @@ class Listening:
 
     def answers(self, cue: Cue) -> None:
         """She begins to answer: what the operator says meanwhile is for her."""
+        self.ear.she_begins()
         if cue.mode == "operator":
             self.ear.addressing.answers()
 

@@ -64,6 +64,31 @@ async def test_a_key_pressed_in_silence_while_she_gets_ready_does_not_keep_her_f
     assert (turn["spoken"], turn["cut"]) == ("Hello there.", None)
 
 
+async def test_who_has_cut_her_short_and_talks_on_is_not_talked_over_by_her_next_answer(house: House) -> None:
+    a, live = house.aneeka, await house.live()
+    ear = a.listening.ear
+    ear.mode = "push_to_talk"
+    loud = np.tile(np.array([9000, -9000], np.int16), BLOCK // 2)
+
+    async def said_over_her(text: str) -> None:
+        a.desk.say(text)
+        while not a.stage.busy:
+            await asyncio.sleep(0)
+        for _ in range(40):
+            ear.feed(loud, a.now())
+
+    ear.press()
+    await said_over_her("First I say this.")
+    assert a.stage.position is None, "she waits for who speaks"
+    a.cut("skip")
+    await until(live, "turn")
+    await said_over_her("Then I say that.")
+    assert a.stage.position is None, "she waits for who still speaks"
+    ear.release()
+    turn = await until(live, "turn")
+    assert (turn["spoken"], turn["cut"]) == ("Then I say that.", None)
+
+
 async def test_a_fault_in_hearing_costs_a_moment_and_not_the_microphone(
     go_live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

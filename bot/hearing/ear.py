@@ -103,6 +103,12 @@ class Ear:
         """Whether somebody speaks, or what they said is being turned into text."""
         return self._take is not None
 
+    def she_begins(self) -> None:
+        """Another reply of hers begins: who speaks already talks over that one too, whatever became of the one before."""
+        if self._take is not None:
+            self._take.taken_over = False
+            self._turns.she_begins()
+
     def she_says(self, text: str) -> None:
         """A phrase of hers begins to sound: these words are not the operator's."""
         self._echo.she_says(text, self._clock())

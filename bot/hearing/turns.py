@@ -99,6 +99,10 @@ class Turns:
             return [self._end()]
         return []
 
+    def she_begins(self) -> None:
+        """She begins anew: speech that goes on is to be told as talking over her once more."""
+        self._told_over_her = False
+
     def settled(self) -> None:
         """What was said has been handed on: the next speech is another turn, also one that has just begun."""
         run, gap, levels = self._run, self._gap, self._levels
