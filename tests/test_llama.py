@@ -89,6 +89,17 @@ async def answer(brain: LlamaBrain, prompt: Prompt) -> str:
 # ---- streaming
 
 
+async def test_what_a_model_thinks_before_it_answers_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked(*_: Any, **__: Any) -> AsyncIterator[dict[str, Any]]:
+        for piece in ("<think>", "\nThe user", " greets.</think>", "\n\n", "[happy]", " ¡Hola!"):
+            yield {"text": piece}
+        yield {"prompt_tokens": 3, "reused": 0}
+
+    brain = LlamaBrain(Path("thinker.gguf"), on_health=lambda health: None)
+    monkeypatch.setattr(brain, "_ask", asked)
+    assert "".join([piece async for piece in brain.think(ask("hola"))]).strip() == "[happy] ¡Hola!"
+
+
 async def test_streams_whole_characters_and_ends_with_the_turn(load: Any, tmp_path: Path) -> None:
     brain = await load(tiny_gguf.write(tmp_path / "m.gguf", says="ñ🦊"))
     assert [piece async for piece in brain.think(ask("hola"))] == ["ñ", "🦊"]

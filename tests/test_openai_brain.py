@@ -139,6 +139,27 @@ async def test_packets_may_be_cut_anywhere(brain: Any, server: Any, packet: int)
     assert brain.prompt_tokens == 17
 
 
+@pytest.mark.parametrize("packet", [1, 1 << 16])
+async def test_what_a_model_thinks_before_it_answers_is_not_said(brain: Any, server: Any, packet: int) -> None:
+    thoughts = piece("\n<thi") + piece("nk>Okay, the us") + piece("er greets me.</thi")
+    server.answer = server.says(
+        thoughts + piece("nk>\n\n[happy] ¡Ho") + piece("la! 1 <think> 2", "stop") + DONE, packet
+    )
+    assert "".join(await say(brain)).strip() == "[happy] ¡Hola! 1 <think> 2"
+
+
+@pytest.mark.parametrize("stream", [piece("<think>Okay, the user") + piece("", "length"), piece(None, "length")])
+async def test_a_model_that_only_thinks_leaves_the_answer_to_others(
+    brain: Any, server: Any, healths: list[Health], stream: bytes
+) -> None:
+    server.answer = server.says(stream + DONE)
+    with pytest.raises(EngineDown, match="aneeka-8b"):
+        await say(brain)
+    assert healths[-1].state == "degraded"
+    server.answer = server.says(piece("<", "stop") + DONE)
+    assert await say(brain) == ["<"]
+
+
 async def test_the_first_piece_arrives_before_the_second_is_sent(brain: Any, server: Any) -> None:
     server.answer = server.says(piece("Uno"), then="stall")
     async with aclosing(brain.think(PROMPT)) as pieces:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from bot.mind.thoughts import spoken_of
 from bot.vocabulary import Health, Message, Prompt
 from bot.worker import Worker
 
@@ -86,10 +87,9 @@ class LlamaBrain:
             self._warming.cancel()
         limits = {"max_tokens": prompt.max_tokens, "temperature": prompt.temperature}
         items = self._ask("think", prompt, **limits, **self._held_to(prompt))
-        async with aclosing(items):
-            async for item in items:
-                if piece := item.get("text"):
-                    yield piece
+        async with aclosing(spoken_of(_words(items))) as pieces:
+            async for piece in pieces:
+                yield piece
 
     def _held_to(self, prompt: Prompt) -> dict[str, Any]:
         """Return by what this model must be helped and watched (see ``LlamaEngine.run``): a big one needs nothing."""
@@ -153,3 +153,10 @@ class LlamaBrain:
                     break
                 unread.pop(0)
         return sum(len(message.content) for message in unread)
+
+
+async def _words(items: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[str, None]:
+    async with aclosing(items):
+        async for item in items:
+            if piece := item.get("text"):
+                yield piece

@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 
+from bot.mind.thoughts import spoken_of
 from bot.openai_server import without_password
 from bot.texts import text
 from bot.vocabulary import Cue, EngineDown, Health, Message, Prompt, PromptTooLong, State
@@ -94,10 +95,13 @@ class OpenAIBrain:
 
         Raises ``EngineDown`` or ``PromptTooLong``.
         """
-        pieces = self._stream(prompt, prompt.max_tokens, self._first_token_s)
-        async with aclosing(pieces):
+        speaks = False
+        async with aclosing(spoken_of(self._stream(prompt, prompt.max_tokens, self._first_token_s))) as pieces:
             async for piece in pieces:
+                speaks = True
                 yield piece
+        if not speaks:
+            raise self._down("server_no_words", state="degraded", model=self._model)
 
     async def warm(self, prompt: Prompt) -> None:
         """Have the server load its model and read the prompt, unless it has served since its last failure.
