@@ -104,7 +104,7 @@ class Ear:
         return self._take is not None
 
     def she_begins(self) -> None:
-        """Another reply of hers begins: who speaks already talks over that one too, whatever became of the one before."""
+        """Another reply of hers begins: who speaks already talks over that one too."""
         if self._take is not None:
             self._take.taken_over = False
             self._turns.she_begins()
