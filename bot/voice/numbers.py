@@ -11,6 +11,7 @@ from bot.voice.sayings import Sayings
 
 _VIDEO = frozenset(("2", "4", "5", "8", "16"))
 _N = r"\d+(?:[.,]\d+)*"
+_MANY = "(?:k|K|M|B|mil|millones|million|billion)"
 _START, _END = r"(?<![\w.,])", r"(?![\w]|[.,]\d)"
 _DATE = re.compile(rf"{_START}(?:(\d{{4}})-(\d\d?)-(\d\d?)|(\d\d?)([/.-])(\d\d?)\5(\d{{4}}|\d\d)){_END}")
 _DAY = re.compile(r"(?<=\b[eE]l )(\d\d?)/(\d\d?)\b(?!/)")
@@ -22,9 +23,9 @@ _HALF_DAY = re.compile(rf"{_START}(\d\d?)\s?([ap])\.?m\b(?:\.(?=\s+[a-zà-ÿ]))?
 _LASTS = re.compile(rf"{_START}(\d+)\s?h\s?(\d+)(?:\s?(?:m|min)\b)?{_END}")
 _VERSION = re.compile(rf"{_START}(?!\d{{1,3}}(?:\.\d{{3}})+{_END})[vV]?(\d+(?:\.\d+){{2,}}){_END}")
 _PRICE_FIRST = re.compile(
-    rf"(US\$|[$€£¥])\s?({_N})(\s?(?:k|K|M|B|mil|millones|million|billion)\b)?{_END}(?:\s?(USD|MXN|ARS|COP|CLP)\b)?"
+    rf"((?<!\w)[A-Z]{{1,3}}\$|[$€£¥])\s?({_N})(\s?{_MANY}\b)?{_END}(?:\s?(USD|MXN|ARS|COP|CLP)\b)?"
 )
-_PRICE_LAST = re.compile(rf"(?<![\w.,])({_N})(\s?[kKM])?\s?([$€£¥]|(?:USD|EUR|GBP|JPY|MXN|ARS|COP|CLP|BTC)\b)")
+_PRICE_LAST = re.compile(rf"(?<![\w.,])({_N})(\s?{_MANY}\b)?\s?([$€£¥]|(?:USD|EUR|GBP|JPY|MXN|ARS|COP|CLP|BTC)\b)")
 _PERCENT = re.compile(rf"(?<![\w.,])({_N})\s?%")
 _TO_PERCENT = re.compile(rf"(?<![\w.,])({_N})\s?%?\s?[-–]\s?({_N})\s?%")
 _ORDINAL: dict[Language, re.Pattern[str]] = {
@@ -39,6 +40,10 @@ _DECADE = re.compile(rf"{_START}'?(\d\d)?(\d0)'?s\b")
 _FRACTION = re.compile(rf"{_START}(\d{{1,4}})/(\d{{1,4}}){_END}(?!/)")
 _RATIO = re.compile(rf"{_START}(\d{{1,4}}):(\d{{1,4}}){_END}(?!:)")
 _PHONE = re.compile(rf"{_START}\+?\d{{2,4}}(?:[ -]\d{{2,4}}){{2,}}{_END}|{_START}\d{{3}}-\d{{4}}{_END}")
+_LISTED = re.compile(
+    rf"{_START}(?!\d{{1,3}}(?:,\d{{3}})+{_END})(?:\d{{1,3}}(?:,\d{{1,3}}){{2,}}|\d\d?(?:-\d\d?){{2,}}){_END}"
+)
+_SPACED = re.compile(rf"{_START}\d{{1,3}}(?: 000)+{_END}")
 _RANGE = re.compile(rf"{_START}({_N})\s?[-–—]\s?(?=\d)")
 _DUEL = re.compile(rf"{_START}(\d{{1,2}})\s?(?:v|vs)\s?(\d{{1,2}}){_END}", re.I)
 _PRODUCT = re.compile(rf"{_START}(\d+)\s?[x×]\s?(?=\d)")
@@ -75,6 +80,7 @@ class _Reader:
 
     def read(self) -> None:
         sub, say = self._draft.sub, self._say
+        sub(_SPACED, lambda m: m[0].replace(" ", ""))
         sub(_NUMBER_SIGN, f"{say['number']} ")
         sub(_TALL, lambda m: f"{m[1]} {say.pair('foot')[m[1] != '1']} {m[2]}")
         sub(_INCHES, lambda m: f"{m[1]} {say.pair('inch')[1]}")
@@ -99,6 +105,7 @@ class _Reader:
         sub(_FRACTION, self._fraction)
         sub(_RATIO, lambda m: f"{m[1]} {say['range']} {m[2]}")
         sub(_PHONE, lambda m: ", ".join(digits(part, say.language) for part in re.findall(r"\d+", m[0])))
+        sub(_LISTED, lambda m: re.sub("[,-]", ", ", m[0]))
         sub(_RANGE, lambda m: f"{m[1]} {say['range']} ")
         sub(_SIGNED, lambda m: f"{say['plus' if m[1] == '+' else 'minus']} ")
         sub(_PLUS, f" {say['plus']} ")
@@ -194,7 +201,8 @@ class _Reader:
         return "de la noche" if 8 <= hour <= 11 else "de la tarde"
 
     def _price(self, number: str, sign: str, many: str) -> str:
-        one, more, cents = self._say.currencies[sign]
+        currencies = self._say.currencies
+        one, more, cents = currencies.get(sign, currencies["$"])
         if many:
             of = " de" if self._spanish and many[0] in "MBm" and many != "mil" else ""
             return f"{self._many(number, many)}{of} {more}"
