@@ -464,6 +464,29 @@ def test_a_bomb_of_which_something_was_missed_is_still_one_thank_you(missed: set
     assert play(run()) == [("gift", text)], "and no figure is made up for it"
 
 
+def test_a_bomb_whose_parts_came_before_both_tellings_of_the_whole_is_one_thank_you() -> None:
+    kept: list[tuple[str, dict[str, Any]]] = []
+
+    class Late(Ear):
+        async def emit(self, type: str, event: dict[str, Any], *, message_id: str | None = None) -> int:
+            kept.append((type, event))
+            return 0
+
+    async def run() -> list[str]:
+        async with Late() as ear:
+            ear.listen()
+            for size in (5, 6):
+                kept.clear()
+                await ear.gift(ear.user("noor", "Noor"), [ear.user(f"v{n}") for n in range(size)])
+                for late in ("sub_gift", None, "community_sub_gift"):
+                    for type, event in kept:
+                        if event.get("notice_type") == late:
+                            await super(Late, ear).emit(type, event)
+            return [heard.event for heard in ear.answerable]
+
+    assert play(run()) == ["gift", "gift"]
+
+
 # --- channel points -----------------------------------------------------------------------------------------------
 
 

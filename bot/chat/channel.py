@@ -141,6 +141,8 @@ class Channel:
         self._deleted: OrderedDict[str, None] = OrderedDict()
         self._bombs: OrderedDict[str, str] = OrderedDict()
         self._gave_at: OrderedDict[str, float] = OrderedDict()
+        self._begun: OrderedDict[str, Happening] = OrderedDict()
+        """Bombs by their givers of which only a part is known."""
 
     @property
     def own_id(self) -> str:
@@ -228,8 +230,12 @@ class Channel:
             if first is None:
                 remember(self._bombs, bomb, gift.id, REMEMBERED)
                 if not just_gave:
+                    remember(self._begun, giver, gift, REMEMBERED)
                     self.happens(gift)
             return
+        begun = self._begun.pop(giver, None)
+        if not bomb and begun is not None and gift.at_s <= begun.at_s + JOIN_S:
+            first = begun.id
         if bomb:
             remember(self._bombs, bomb, gift.id, REMEMBERED)
         remember(self._gave_at, giver, gift.at_s, REMEMBERED)
