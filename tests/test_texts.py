@@ -6,12 +6,13 @@ import json
 import re
 import string
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import avatar
 import bot
+from bot.safety import gate, second_opinion
 from bot.texts import table
 
 KEYS = sorted(set(table("es")) | set(table("en")))
@@ -52,3 +53,13 @@ def test_the_studio_page_says_everything_in_both_languages() -> None:
 
     assert flat(spanish) == flat(english)
     assert len(flat(spanish)) > 100
+
+
+def test_the_studio_page_has_words_for_every_reason_of_the_gate_and_for_the_second_opinion() -> None:
+    def names(kind: Any) -> set[str]:
+        return set().union(*(names(each) if get_args(each) else {each} for each in get_args(kind)))
+
+    texts = json.loads((Path(bot.__file__).parent / "studio/page/texts-es.json").read_text("utf-8"))
+    wanted = {f"blocked.{reason}" for reason in names(gate.Class) | {second_opinion.REASON}}
+    wanted |= {f"engine.{kind}" for kind in get_args(second_opinion.Kind)}
+    assert wanted | {"part.second_opinion"} <= set(texts)
