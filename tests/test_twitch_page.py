@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import Browser
 
+from bot.vocabulary import Health
 from tests.browser import AT_ONCE, RESTORED, GoLive, becomes, go_live, open_page, pages
 from tests.local_twitch import LocalTwitch
 from tests.test_twitch_live import section
@@ -18,6 +19,8 @@ async def test_the_studio_shows_what_the_connection_has_counted(go_live: GoLive,
     async with LocalTwitch() as twitch:
         house = await go_live(twitch=section(twitch), chat=AT_ONCE, stage={"sound": "none"})
         studio = await open_page(browser, house.aneeka.server.address(), [], ready=RESTORED, picture=False)
+        house.aneeka.board.report(Health("twitch_bot", "ok", serving="luna_plays"))
+        await becomes(studio, "document.querySelector('[data-part=twitch_bot]')?.textContent.includes('luna_plays')")
         await becomes(studio, f"/^Avisos: 0; .*Nada perdido desde las \\d/.test({LINE})")
         await twitch.chat(twitch.user("noor", "Noor"), "hola")
         await twitch.duplicate()

@@ -15,7 +15,7 @@ export function mountHealth() {
   function drawPart([name, { state, reason, repair, serving }]) {
     const sign = el("span", { class: "light", "aria-hidden": "true" }, SIGNS[state]);
     const head = el("div", { class: "part-head" }, el("strong", {}, textOr("part", name)), el("span", { class: "word" }, text(`health.${state}`)));
-    if (serving) head.append(el("span", { class: "serving" }, text("health.serving", { serving: textOr("engine", serving) })));
+    if (serving) head.append(el("span", { class: "serving" }, text("health.serving", { serving: textOr("engine", serving, serving) })));
     const lines = [head];
     const lang = languageOfServer();
     if (reason) lines.push(el("p", { class: "reason", lang }, reason));

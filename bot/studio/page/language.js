@@ -26,9 +26,9 @@ export function text(key, values = {}) {
   return tables[chosen][key].replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-/** Like `text`, for words that the server may extend: an unknown `name` is shown as it came. */
-export function textOr(room, name) {
-  return tables[chosen][`${room}.${name}`] ?? String(name ?? "").replaceAll("_", " ");
+/** Like `text`, for words that the server may extend: an unknown `name` is shown as words, or as `otherwise`. */
+export function textOr(room, name, otherwise = String(name ?? "").replaceAll("_", " ")) {
+  return tables[chosen][`${room}.${name}`] ?? otherwise;
 }
 
 /** Formats a number for the chosen language. */
