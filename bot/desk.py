@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from bot import __version__
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 TYPED = "studio:"
 """What the ids of viewers who are typed by name begin with: none of a platform's does."""
+MOST_WAITING = 300
+"""Messages that the state shows as waiting: as many as the studio keeps. One that is not there counts as lost."""
 LAST_WORD_S = 0.02
 """How long a page's word on where the guard silenced it may wait to be read."""
 
@@ -166,7 +169,7 @@ class Desk:
             "config": _configured(settings),
             "health": health,
             "counters": self.counters(),
-            "waiting": [_waiting(heard, score) for heard, score in a.inbox.waiting(a.now())[:20]],
+            "waiting": [_waiting(heard, score, a.now()) for heard, score in a.inbox.waiting(a.now())[:MOST_WAITING]],
             "obs": {
                 "stage": a.server.address("/stage", watch=True),
                 "captions": a.server.address("/captions", watch=True),
@@ -207,7 +210,9 @@ def _configured(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _waiting(heard: Heard, score: float) -> dict[str, Any]:
+def _waiting(heard: Heard, score: float, now: float) -> dict[str, Any]:
     person = heard.person
     who = {"user": person.name, "user_id": person.id} if person else {"user": "", "user_id": ""}
-    return {"id": heard.id, **who, "text": heard.text, "score": score}
+    roles = sorted(person.roles) if person else []
+    at_ms = round((time.time() - (now - heard.at_s)) * 1000)
+    return {"id": heard.id, **who, "roles": roles, "text": heard.text, "at_ms": at_ms, "score": score}

@@ -63,6 +63,22 @@ async def test_a_viewer_is_answered_the_record_and_the_memory_tell_how_until_it_
     assert house.aneeka.desk.turns(1)[0]["spoken"] == ""
 
 
+async def test_the_state_tells_of_all_that_waits_who_wrote_it_and_when(go_live: GoLive) -> None:
+    house = await go_live(stage={"sound": "none"}, chat={"repeat_window_s": 0.0})
+    live = await house.live()
+    await house.ask("POST", "/api/control/pause")
+    for number in range(25):
+        line = {"user": f"viewer{number}", "text": f"mensaje número {number}", "roles": ["vip"]}
+        await house.ask("POST", "/api/chat", line)
+    told = [await until(live, "chat") for _ in range(25)]
+    _, state = await house.ask("GET", "/api/state")
+    waiting = {line["id"]: line for line in state["waiting"]}
+    assert set(waiting) == {line["id"] for line in told}
+    for line in told:
+        assert waiting[line["id"]]["roles"] == ["vip"]
+        assert abs(waiting[line["id"]]["at_ms"] - line["at_ms"]) < 2_000
+
+
 async def test_say_is_said_exactly_and_skip_leaves_only_what_was_audible(go_live: GoLive, tmp_path: Path) -> None:
     house = await go_live(stage={"sound": "none", "record": str(tmp_path / "wav")})
     live = await house.live()
