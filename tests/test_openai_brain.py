@@ -82,7 +82,8 @@ class Server:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         assert request.headers["Authorization"] == f"Bearer {KEY}"
-        assert set(body) <= {"model", "messages", "max_tokens", "temperature", "stream", "stream_options"}
+        lengths = {"max_tokens", "max_completion_tokens"}
+        assert set(body) <= {"model", "messages", "temperature", "stream", "stream_options", *lengths}
         assert body["stream"] is True
         assert body["model"] == "aneeka-8b"
         self.asked.append(body)
@@ -268,6 +269,28 @@ async def test_a_server_that_knows_no_stream_options_is_asked_without(brain: Any
     for _ in range(2):
         assert "".join(await say(brain)) == "¡Hola, señor 🦊"
     assert ["stream_options" in body for body in server.asked] == [True, False, False]
+
+
+async def test_a_model_that_wants_the_length_by_its_new_name_and_no_temperature_gets_that(
+    brain: Any, server: Any, healths: list[Health]
+) -> None:
+    async def picky(request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        message = ""
+        if "max_tokens" in body:
+            message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        elif "temperature" in body:
+            message = "Unsupported value: 'temperature' does not support 0.8 with this model."
+        if message:
+            return web.json_response({"error": {"message": message}}, status=400)
+        response: web.StreamResponse = await server.says(HELLO + DONE)(request)
+        return response
+
+    server.answer = picky
+    for _ in range(2):
+        assert "".join(await say(brain)) == "¡Hola, señor 🦊"
+    assert [body.get("max_completion_tokens") for body in server.asked] == [None, 50, 50, 50]
+    assert [h.state for h in healths] == ["ok"]
 
 
 async def test_nobody_listening_at_the_address(healths: list[Health], unused_tcp_port: int) -> None:

@@ -31,6 +31,8 @@ LAST_BYTES_S = 0.5
 LINE_MAX = 2**20
 ERROR_MAX = 4096
 MODELS_SHOWN = 12
+REFUSED = ("max_tokens", "temperature", "stream_options")
+"""Fields that some servers or models refuse by name: then it goes without, or with ``max_completion_tokens``."""
 
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|size|window)|exceed_context|maximum context|too many tokens|prompt is too long|overflows",
@@ -64,7 +66,7 @@ class OpenAIBrain:
         self._between_tokens_s = between_tokens_s
         self.health = Health("llm", "off")
         self.prompt_tokens = 0
-        self._wants_usage = True
+        self._unwanted: set[str] = set()
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -155,16 +157,16 @@ class OpenAIBrain:
                 timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
                 headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             )
-        body = {
-            "model": self._model,
-            "messages": [{"role": each.role, "content": unmarked(each.content)} for each in prompt.messages],
-            "max_tokens": max_tokens,
-            "temperature": prompt.temperature,
-            "stream": True,
-        }
+        messages = [{"role": each.role, "content": unmarked(each.content)} for each in prompt.messages]
         while True:
-            if self._wants_usage:
-                body["stream_options"] = {"include_usage": True}
+            limit = "max_completion_tokens" if "max_tokens" in self._unwanted else "max_tokens"
+            wished = {
+                limit: max_tokens,
+                "temperature": prompt.temperature,
+                "stream_options": {"include_usage": True},
+            }
+            body = {"model": self._model, "messages": messages, "stream": True}
+            body |= {name: value for name, value in wished.items() if name not in self._unwanted}
             response = await self._session.post(f"{self._url}/chat/completions", json=body, allow_redirects=False)
             if response.status == HTTPStatus.OK:
                 return response
@@ -174,10 +176,10 @@ class OpenAIBrain:
                 raise await self._refusal(response.status, said)
             if _TOO_LONG.search(said):
                 raise PromptTooLong(self._public(said))
-            if "stream_options" not in said or "stream_options" not in body:
+            unwanted = {name for name in REFUSED if name in said and name in body}
+            if not unwanted:
                 raise await self._refusal(response.status, said)
-            self._wants_usage = False
-            del body["stream_options"]
+            self._unwanted |= unwanted
 
     async def _refusal(self, status: int, said: str) -> Exception:
         match status:
