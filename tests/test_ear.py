@@ -318,6 +318,13 @@ def test_loudspeakers_that_are_turned_up_are_learned_from_one_mistake() -> None:
     assert not echo.explains(-10.0, -20.0), "who is louder is still heard"
 
 
+def test_the_end_of_a_long_phrase_is_hers_too() -> None:
+    echo = Echo()
+    echo.she_says(" ".join(HERS.split()), 0.0)
+    assert echo.is_hers("no había nadie por la calle", 13.0)
+    assert not echo.is_hers("no había nadie por la calle", 60.0)
+
+
 def test_while_she_is_silent_nothing_is_an_echo() -> None:
     echo = Echo()
     assert not any(echo.explains(-60.0, -96.0) for _ in range(50))

@@ -26,6 +26,8 @@ LOUDSPEAKERS_DB = -30.0
 _ALIKE = 0.75
 _FEW_WORDS = 3
 KEPT_S = 8.0
+SLOWEST_LETTERS_PER_S = 10.0
+"""A phrase is heard until then at the latest, and its end comes back long after its beginning."""
 _STOPS = frozenset("para parate espera callate calla basta silencio stop wait quiet enough".split())
 """What stops her must do so even if she has just said it."""
 
@@ -74,7 +76,8 @@ class Echo:
     def is_hers(self, text: str, began_s: float) -> bool:
         """Return whether words that were heard from ``began_s`` on are what she said shortly before or since."""
         words = plain_words(text)
-        hers = [word for at, said in self._phrases if at > began_s - KEPT_S for word in plain_words(said)]
+        recent = [said for at, said in self._phrases if at + len(said) / SLOWEST_LETTERS_PER_S > began_s - KEPT_S]
+        hers = [word for said in recent for word in plain_words(said)]
         if not words or set(words) <= _STOPS:
             return False
         blocks = SequenceMatcher(None, hers, words, autojunk=False).get_matching_blocks()
