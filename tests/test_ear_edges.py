@@ -10,6 +10,7 @@ import pytest
 from bot.hearing.addressed import RECENT_S
 from bot.hearing.silero import BLOCK, RATE_HZ, level_db
 from bot.hearing.take import GONE_S
+from bot.hearing.turns import TurnRules
 from tests.ear_scene import Her, Room, Scene, Speech, spoken
 from tests.virtual_time import play
 
@@ -124,6 +125,21 @@ def test_a_microphone_that_dies_in_mid_sentence_ends_the_turn() -> None:
         await one.run(after_s=GONE_S + 1.0)
         assert [turn["text"] for turn in one.turns], "what was said by then is handed on"
         assert one.turns[0]["turn_ended"] < 3.0 + GONE_S + 1.0
+
+    play(scene())
+
+
+def test_who_speaks_longer_than_a_turn_may_last_loses_no_word_and_has_none_twice() -> None:
+    text = """Hola a todos, hoy vamos a jugar un rato y después leemos el chat. Ayer estuve pensando en lo que
+    dijiste, y creo que tenías razón. Fue una tarde muy bonita, aunque hacía frío y no había nadie por la calle."""
+    room = Room(24.0)
+    room.add(1.0, his(" ".join(text.split())))
+
+    async def scene() -> None:
+        one = Scene(room, delay_s=2.0, rules=TurnRules(patient_s=1.5, longest_s=8.0, breath_s=3.0))
+        await one.run()
+        assert len(one.turns) > 1
+        assert one.turns[-1]["text"].split() == text.split()
 
     play(scene())
 

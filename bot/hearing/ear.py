@@ -34,6 +34,10 @@ PRE_ROLL_BLOCKS = round(0.5 / BLOCK_S)
 """Sound from before speech was noticed, so that no first syllable is lost."""
 PRESS_BLOCKS = round(0.3 / BLOCK_S)
 """The same for a key, which people press a little late."""
+GAP_BLOCKS = round(0.13 / BLOCK_S)
+"""The same after a turn that had become too long: the gap in which it was ended, and no word that it has."""
+LATER_BLOCKS = round(10.0 / BLOCK_S)
+"""What is said on while the text of a turn that had become too long is awaited; what is older is lost."""
 
 
 class Ear:
@@ -72,6 +76,8 @@ class Ear:
         self._recent: deque[Pcm] = deque(maxlen=PRE_ROLL_BLOCKS)
         self._unfed = 0
         """How many of the newest blocks the turn in progress did not get."""
+        self._later: deque[tuple[Pcm, float]] | None = None
+        """What is for the next turn, while the text of one that had become too long is awaited."""
         self._heard_s = 0.0
         """When the newest sound was spoken."""
         self._take: Take | None = None
@@ -140,6 +146,7 @@ class Ear:
         if self._busy():
             self._barge_in.begins(take, self._turns.voiced_s)
             self._barge_in.words(take)
+        self._catch_up()
 
     def release(self) -> None:
         """The turn that ``press`` began is over, as soon as all that was said until now is here."""
@@ -147,6 +154,9 @@ class Ear:
             self._key.release()
 
     def _block(self, block: Pcm, ends_s: float) -> None:
+        if self._later is not None:
+            self._later.append((block, ends_s))
+            return
         self._recent.append(block)
         self._unfed += 1
         self._heard_s = ends_s
@@ -164,6 +174,12 @@ class Ear:
         if self._take is not None:
             self._barge_in.lasts(self._take, self._turns.voiced_s)
         self._key.heard(ends_s)
+
+    def _catch_up(self) -> None:
+        """Hear what was said while the text of a turn that had become too long was awaited."""
+        later, self._later = self._later, None
+        for block, ends_s in later or ():
+            self._block(block, ends_s)
 
     def _feed_recent(self, take: Take, blocks: int) -> None:
         for block in list(self._recent)[max(0, len(self._recent) - blocks) :]:
@@ -188,6 +204,9 @@ class Ear:
             self._resumed(take)
         else:
             take.ended = (event.at_s, self._key.released_s or self._clock())
+            if self._turns.too_long:
+                self._later = deque(maxlen=LATER_BLOCKS)
+                self._recent = deque(list(self._recent)[-GAP_BLOCKS:], PRE_ROLL_BLOCKS)
             if not self._turns.voiced_s:  # a key was pressed, and nothing said
                 take.was_nothing()
             take.ask()
@@ -249,12 +268,14 @@ class Ear:
         if self._judgement.is_nothing(take, reading.text):
             self._judgement.learn(take, reading.text)
             self._was_nothing(take)
+            self._catch_up()
             return
         self._barge_in.words(take)
         marks = {"speech_ended": speech_ended, "turn_ended": turn_ended, "transcript_ready": reading.at_s}
         whole = take.whole(reading.text)
         said = Said(whole, speech_ended, marks, reading.served)
         self._tell(said, addressed=self._judgement.is_for_her(take, whole))
+        self._catch_up()
 
     def _was_nothing(self, take: Take) -> None:
         """Undo what was begun for it."""
@@ -274,6 +295,7 @@ class Ear:
         self._turns.reset()
         self._rest = np.zeros(0, np.int16)
         self._recent.clear()
+        self._later = None
         if self._silero is not None:
             self._silero.reset()
         if take is not None:

@@ -48,6 +48,8 @@ class TurnRules:
     """A pause of this length may be the end."""
     longest_s: float = 45.0
     """A turn ends here at the latest: it is music, or a monologue for others."""
+    breath_s: float = 5.0
+    """So long before that it ends in any gap, so that no word is torn."""
 
 
 class Turns:
@@ -65,7 +67,8 @@ class Turns:
         """Speech in this turn, pauses not counted."""
         self._state: Literal["quiet", "speaking", "pausing", "ended"] = "quiet"
         self._finished = False
-        self._too_long = False
+        self.too_long = False
+        """It ended while somebody may still have been speaking."""
         self._told_over_her = False
         self._began_s = self._spoken_s = 0.0
         self._run: list[tuple[float, float]] = []
@@ -82,7 +85,7 @@ class Turns:
             if voiced:
                 self._spoken_s = ends_s
                 self.voiced_s += BLOCK_S
-        elif self._run_s >= self.rules.begins_s and not self._too_long:
+        elif self._run_s >= self.rules.begins_s and not self.too_long:
             events.append(self._begin())
         if self._state == "speaking" and over_her and self._run_s >= self.rules.over_her_s and not self._told_over_her:
             self._told_over_her = True
@@ -177,8 +180,9 @@ class Turns:
             events.append(TurnEvent("probably_ended", self._spoken_s))
         if self.held_open:
             return events
-        self._too_long = now_s - self._began_s >= self.rules.longest_s
-        if self._too_long or (self._state == "pausing" and not voiced and self._waited(pause_s)):
+        left_s = self._began_s + self.rules.longest_s - now_s
+        self.too_long = left_s <= 0.0 or (left_s <= self.rules.breath_s and not self._run)
+        if self.too_long or (self._state == "pausing" and not voiced and self._waited(pause_s)):
             events.append(self._end())
         return events
 
