@@ -49,6 +49,7 @@ class Pulse:
     async def _look_around(self) -> None:
         a = self._aneeka
         a.hand.tick()
+        a.outputs.look()
         due = a.now() + COUNTERS_S
         await asyncio.sleep(COUNTERS_S)
         a.thinking.late_s = a.now() - due

@@ -132,6 +132,11 @@ class FakePortAudio:
     """A device without a machine: the test asks for its blocks."""
 
     PortAudioError = OSError
+    _initialized = 1
+
+    def _terminate(self) -> None: ...
+
+    def _initialize(self) -> None: ...
 
     def query_devices(self, index: int | None = None, kind: str = "") -> Any:
         device = {"name": "fake", "hostapi": 0, "default_samplerate": RATE, "max_output_channels": 1}
@@ -310,4 +315,59 @@ def test_on_windows_one_loudspeaker_is_one_name_and_a_lost_one_is_opened_again(m
         outputs.close()
 
     assert asyncio.run(list_devices()) == [REALTEK, "Auriculares (WH-1000XM4)"]
+    asyncio.run(scene())
+
+
+def test_a_card_that_is_plugged_in_after_the_start_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unplugged(Windows):
+        """PortAudio, which sees what is plugged in when it starts."""
+
+        plugged = seen = False
+
+        def _initialize(self) -> None:
+            self.seen = self.plugged
+
+        def query_devices(self, index: int | None = None, kind: str = "") -> Any:
+            devices = super().query_devices(index, kind)
+            return devices if kind or self.seen else [d for d in devices if "1000XM4" not in d["name"]]
+
+    windows = Unplugged()
+    monkeypatch.setattr("bot.stage.sound_card._portaudio", windows.started)
+    monkeypatch.setattr("bot.stage.outputs.REOPEN_S", 0.0)
+    lights: list[Health] = []
+
+    async def scene() -> None:
+        outputs = Outputs("sound_card", "wh-1000", None, lambda: False, lights.append, lambda: 0.0)
+        await outputs.open()
+        assert lights[-1].state == "down"
+        windows.plugged = True
+        async with asyncio.timeout(HANGS_S):
+            while lights[-1].state != "ok":
+                await asyncio.sleep(0)
+        assert outputs.choose().name == "sound_card"
+        outputs.close()
+
+    asyncio.run(scene())
+
+
+def test_a_card_that_is_lost_while_she_is_silent_is_told_and_opened_again_before_she_speaks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    windows = Windows()
+    monkeypatch.setattr("bot.stage.sound_card._portaudio", windows.started)
+    monkeypatch.setattr("bot.stage.outputs.REOPEN_S", 0.0)
+    lights: list[Health] = []
+
+    async def scene() -> None:
+        outputs = Outputs("sound_card", "wh-1000", None, lambda: False, lights.append, lambda: 0.0)
+        await outputs.open()
+        windows.active = False
+        outputs.look()
+        assert lights[-1].state == "down"
+        async with asyncio.timeout(HANGS_S):
+            while lights[-1].state != "ok":
+                await asyncio.sleep(0)
+        assert outputs.choose().name == "sound_card"
+        outputs.close()
+
     asyncio.run(scene())

@@ -9,7 +9,7 @@ from typing import Literal
 
 from bot.stage.browser import BrowserOutput
 from bot.stage.silent import SilentOutput
-from bot.stage.sound_card import SoundCardOutput, open_card
+from bot.stage.sound_card import NoPortAudio, SoundCardOutput, open_card
 from bot.texts import text
 from bot.vocabulary import EngineDown, Health, Output
 
@@ -46,31 +46,42 @@ class Outputs:
         self._card: SoundCardOutput | None = None
         self._card_problem: EngineDown | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._closed = False
+        self._opened = self._closed = False
 
     async def open(self) -> None:
-        """Open the sound card, if it may be needed; a failure shows as a light, not as an error."""
+        """Open the sound card, if it may be needed; a failure shows as a light, not as an error.
+
+        One that was asked for and is not there is looked for again.
+        """
         if self._wish in ("auto", "sound_card") and not self._closed:
             try:
-                self._card = await open_card(self._device, self._silenced)
+                self._card = await open_card(self._device, self._silenced, anew=self._opened)
                 self._card_problem = None
             except EngineDown as problem:
                 self._card_problem = problem
+                if (self._device or self._wish == "sound_card") and not isinstance(problem, NoPortAudio):
+                    self._reopen_later()
+            self._opened = True
         self.light()
 
     def choose(self) -> Output:
         """Return the output for the next reply."""
-        if self._card is not None and not self._card.alive:
-            self._card.close()
-            self._card = None
-            self._card_problem = EngineDown(text("stage.card_lost"), text("stage.card_lost_repair"))
-            self._reopen_later()
+        self.look()
         self.light()
         if self._wish in ("auto", "browser") and self._browser is not None and self._page_sounds():
             return self._browser
         if self._wish in ("auto", "sound_card") and self._card is not None:
             return self._card
         return self._silent
+
+    def look(self) -> None:
+        """Notice a sound card that was unplugged, and look for it from then on."""
+        if self._card is not None and not self._card.alive:
+            self._card.close()
+            self._card = None
+            self._card_problem = EngineDown(text("stage.card_lost"), text("stage.card_lost_repair"))
+            self._reopen_later()
+            self.light()
 
     def light(self) -> None:
         """Report where sound goes now, and if nowhere, why."""

@@ -48,11 +48,15 @@ class _Line:
         """(frames before the block, time at which its first frame leaves the DAC)."""
 
 
+class NoPortAudio(EngineDown):
+    """No device can be opened, whatever is plugged in."""
+
+
 def _portaudio() -> Any:
     try:
         import sounddevice
     except Exception as error:  # missing (on Linux the wheel brings none), or it cannot start: its own error type
-        raise EngineDown(text("stage.no_portaudio"), text("stage.no_portaudio_repair")) from error
+        raise NoPortAudio(text("stage.no_portaudio"), text("stage.no_portaudio_repair")) from error
     return sounddevice
 
 
@@ -61,9 +65,29 @@ async def list_devices() -> list[str]:
     return await asyncio.get_running_loop().run_in_executor(_THREAD, lambda: names_of(output_devices(_portaudio())))
 
 
-async def open_card(device: str, silenced: Callable[[], bool] = lambda: False) -> SoundCardOutput:
-    """Open a device (see ``SoundCardOutput``), without blocking the event loop. Raises ``EngineDown``."""
-    return await asyncio.get_running_loop().run_in_executor(_THREAD, SoundCardOutput, device, silenced)
+async def open_card(
+    device: str, silenced: Callable[[], bool] = lambda: False, *, anew: bool = False
+) -> SoundCardOutput:
+    """Open a device (see ``SoundCardOutput``), without blocking the event loop. Raises ``EngineDown``.
+
+    ``anew``: it may have been plugged in since PortAudio was started; no stream may be open then.
+    """
+
+    def open_it() -> SoundCardOutput:
+        if anew:
+            _start_anew(_portaudio())
+        return SoundCardOutput(device, silenced)
+
+    return await asyncio.get_running_loop().run_in_executor(_THREAD, open_it)
+
+
+def _start_anew(sounddevice: Any) -> None:
+    try:
+        if sounddevice._initialized:
+            sounddevice._terminate()
+        sounddevice._initialize()
+    except sounddevice.PortAudioError as error:
+        raise EngineDown(text("stage.no_card"), text("stage.no_card_repair")) from error
 
 
 class SoundCardOutput:
