@@ -682,6 +682,18 @@ def test_a_data_folder_that_cannot_be_is_told(tmp_path: Path, monkeypatch: pytes
     assert caught.value.problems[0].key == "ANEEKA_DATA_DIR"
 
 
+def test_a_second_program_may_look_at_the_data_folder_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_text
+
+    def written_and_taken_away(file: Path, *given: str, **how: str) -> int:
+        length = write(file, *given, **how)
+        file.unlink()
+        return length
+
+    monkeypatch.setattr(Path, "write_text", written_and_taken_away)
+    assert data_dir().is_dir()
+
+
 def test_the_data_folder_is_no_setting(load_with: Load) -> None:
     assert load_with(ANEEKA_DATA_DIR="here").settings == Settings()
 

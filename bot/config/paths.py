@@ -30,7 +30,7 @@ def data_dir() -> Path:
             folder.chmod(0o700)
         probe = folder / ".probe"
         probe.write_text("", encoding="utf-8")
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another program of ours may have looked at the same time
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigErrors(
             [
