@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from bot.likeness import Repeats, plain
+from bot.likeness import Repeats, first_word, plain
 from bot.vocabulary import Heard
 
 KNOWN_BOTS = frozenset(
@@ -58,7 +58,7 @@ class ChatChoice:
             return "herself"
         if name in self._ignored or (person and plain(person.id) in self._ignored):
             return "ignored"
-        if heard.text.lstrip().startswith("!"):
+        if first_word(heard.text).startswith("!"):
             return "command"
         if not folded:
             return "empty"

@@ -19,6 +19,12 @@ LONGER_WORDS = 4
 GREETING_WORDS = 2
 
 
+def first_word(said: str) -> str:
+    """Return the word that a chat message begins with, behind the ``@name`` of whom it replies to; empty if none."""
+    words = said.split(maxsplit=2)[:2]
+    return words[-1] if words and words[0].startswith("@") else "".join(words[:1])
+
+
 def plain(text: str) -> str:
     """Fold a text to what people recognise as the same: no case, accents, marks or stretched letters."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())

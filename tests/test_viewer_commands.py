@@ -96,6 +96,20 @@ def test_everybody_may_ask_and_be_forgotten() -> None:
     assert house.asked[0].text == "Aneeka, ¿qué tal?"
 
 
+def test_a_reply_begins_with_whom_it_answers_and_is_obeyed() -> None:
+    house = House()
+    assert house.chat("@Aneeka !skip", ["moderator"]) == "done"
+    assert house.chat("@Leo !aneeka ¿y tú?", shown="@Leo !aneeka ¿y tú?") == "asked"
+    assert house.asked[0].text == "Aneeka, ¿y tú?"
+    assert house.chat("@Aneeka @Leo !skip", ["moderator"], user="bo") is None
+    assert house.chat("@Aneeka", ["moderator"], user="bo") is None
+    assert house.done == ["skip", "ask"]
+    dropped: dict[str, str] = {}
+    inbox = Inbox(ChatRules(), dropped.__setitem__)
+    inbox.add(Heard("r", "chat", "@Aneeka !dados", 0.0, Person("v", "v")), 0.0)
+    assert dropped == {"r": "command"}
+
+
 def test_what_is_asked_is_addressed_to_her_and_chosen_before_others() -> None:
     inbox = Inbox(ChatRules(), lambda *_: None)
     house = House()
@@ -123,7 +137,6 @@ def test_a_command_inside_what_is_asked_is_none() -> None:
     house = House()
     assert house.chat("!aneeka !mute", ["moderator"]) == "asked"
     assert house.chat("di !mute", ["moderator"]) is None
-    assert house.chat("@Aneeka !mute", ["moderator"]) is None
     assert house.done == ["ask"]
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Literal, Protocol
 
 from bot.chat.moods import mood_in
-from bot.likeness import plain, remember
+from bot.likeness import first_word, plain, remember
 from bot.vocabulary import Heard, Person, Role
 
 Verb = Literal["ask", "forget", "mood", "mute", "unmute", "skip"]
@@ -81,7 +81,7 @@ class ViewerCommands:
         ``original``: the text as it was sent, before anything was taken out of it. After ``asked`` the message has gone
         on to ``Verbs.ask``; after anything else it is to be heard as ever, and the inbox counts it as ``command``.
         """
-        word = next(iter(original.split(maxsplit=1)), "")
+        word = first_word(original)
         verb = next((verb for command, verb in self._verbs_by_word.items() if _is(word, command)), None)
         person = heard.person
         if verb is None or person is None or heard.kind != "chat" or heard.id in self._seen:
@@ -94,7 +94,8 @@ class ViewerCommands:
             return "not_allowed"
         if not is_staff and not self._is_time(verb, person, now):
             return "cooldown"
-        return self._obey(verb, heard, person, heard.text.strip().removeprefix(word).strip())
+        _, found, rest = heard.text.partition(word)
+        return self._obey(verb, heard, person, (rest if found else heard.text).strip())
 
     def _is_time(self, verb: Verb, person: Person, now: float) -> bool:
         key = f"{verb} {person.id}"
