@@ -39,6 +39,10 @@ class Desk:
         """What was said or done on the channel; ``unfit``: why it is not to be answered."""
         self._aneeka.intake.hear(heard, unfit)
 
+    def ignores(self, person: Person) -> bool:
+        """Whether the operator has blocked this viewer."""
+        return self._aneeka.hand.blocks(person)
+
     def feel(self, expression: str) -> None:
         """Show a mood for a while."""
         self._aneeka.performer.feels(expression, self._aneeka.now())

@@ -39,6 +39,7 @@ class Scene:
         self.helix: Any = helix or FakeHelix()
         self.heard: list[Heard] = []
         self.moods: list[str] = []
+        self.ignored: set[str] = set()
         self.troubles: list[str] = []
         self.file = folder / "redemptions.json"
         self.rewards = Rewards(
@@ -47,6 +48,7 @@ class Scene:
             self.file,
             hear=self.heard.append,
             mood=self.moods.append,
+            ignores=lambda person: person.id in self.ignored,
             on_trouble=self.troubles.append,
             now=asyncio.get_running_loop().time,
             unix_s=self.unix_s,
@@ -267,13 +269,15 @@ async def test_a_paid_question_goes_before_chat_and_small_events(tmp_path: Path)
 
 
 @scene_of
-async def test_a_mood_is_paid_when_it_is_one(tmp_path: Path) -> None:
+async def test_a_mood_is_paid_when_it_is_one_and_not_a_blocked_viewers(tmp_path: Path) -> None:
     async with channel(tmp_path) as scene:
         scene.redeem("r1", "¡que esté FELIZ!", kind="mood")
         scene.redeem("r2", "asdf", kind="mood")
+        scene.ignored.add("66")
+        scene.redeem("r3", "triste", kind="mood", user="66")
         await asyncio.sleep(1)
         assert scene.moods == ["happy"]
-        assert scene.helix.settled == {"r1": True, "r2": False}
+        assert scene.helix.settled == {"r1": True, "r2": False, "r3": False}
         assert scene.heard == []
 
 

@@ -21,7 +21,7 @@ from bot.chat.twitch import TwitchChannel
 from bot.chat.twitch_words import Who
 from bot.config.settings import Settings
 from bot.texts import text
-from bot.vocabulary import Cue, Health, Heard, Spoken
+from bot.vocabulary import Cue, Health, Heard, Person, Spoken
 from tests.channel_scene import PROMPTS
 from tests.twitch_stay import Stay, in_virtual_time, stay
 
@@ -58,6 +58,9 @@ class Aired:
         self.heard.append(heard)
 
     def control(self, verb: str) -> None: ...
+
+    def ignores(self, person: Person) -> bool:
+        return False
 
     def feel(self, expression: str) -> None: ...
 

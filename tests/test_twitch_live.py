@@ -55,9 +55,13 @@ async def test_viewers_are_answered_aloud_and_as_they_asked_and_what_is_deleted_
     assert [heard["user"] for heard in turn["heard"]] == ["Zarrapastra"]
     assert turn["spoken"]
 
+    pest = twitch.user("pesada", "Pesada")
+    await house.ask("POST", "/api/viewers/block", {"user_id": pest.id, "name": "Pesada"})
+    await twitch.chat(pest, "!aneeka ¿me oyes?")
     await twitch.chat(twitch.user("curiosa", "Curiosa"), "!aneeka ¿cómo estás?")
     turn = await until(live, "turn")
     await comes(lambda: twitch.helix.sent)
+    assert turn["heard"][0]["user"] == "Curiosa", "who is blocked does not use up anybody's turn to ask"
     assert turn["spoken"] in str(twitch.helix.sent[0])
     assert "Curiosa" in str(twitch.helix.sent[0]), "who asked by command reads the answer too, and nobody else"
 

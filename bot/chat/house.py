@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bot.vocabulary import Heard
+from bot.vocabulary import Heard, Person
 
 
 class House(Protocol):
@@ -16,6 +16,10 @@ class House(Protocol):
 
     def control(self, verb: str) -> None:
         """Obey a verb of the operator's desk."""
+        ...
+
+    def ignores(self, person: Person) -> bool:
+        """Whether the operator has blocked this viewer."""
         ...
 
     def feel(self, expression: str) -> None:

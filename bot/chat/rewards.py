@@ -54,6 +54,7 @@ class Rewards:
         *,
         hear: Callable[[Heard], None],
         mood: Callable[[str], None],
+        ignores: Callable[[Person], bool],
         on_trouble: Callable[[str], None],
         now: Callable[[], float],
         unix_s: Callable[[], float],
@@ -66,6 +67,7 @@ class Rewards:
         self._wanted = {offer.kind: offer for offer in wanted}
         self._hear = hear
         self._mood = mood
+        self._ignores = ignores
         self._on_trouble = on_trouble
         self._now = now
         self._unix_s = unix_s
@@ -115,7 +117,7 @@ class Rewards:
         if kind not in self._wanted or any(self._lines.get(line) == alike for line in self._withdrawn):
             self.done(heard_id, spoken=False)
         elif kind == "mood":
-            expression = mood_in(said)
+            expression = None if self._ignores(person) else mood_in(said)
             if expression is not None:
                 self._mood(expression)
             self.done(heard_id, spoken=expression is not None)

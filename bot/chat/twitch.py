@@ -172,7 +172,8 @@ class TwitchChannel:
         self.on_forget(person)
 
     def _hear(self, heard: Heard, unfit: str | None, original: str) -> None:
-        if unfit is None and heard.kind == "chat" and self._commands.take(heard, original, self._now()) == "asked":
+        may = unfit is None and heard.kind == "chat" and not (heard.person and self._house.ignores(heard.person))
+        if may and self._commands.take(heard, original, self._now()) == "asked":
             return
         self._house.hear(heard, unfit)
 
@@ -198,6 +199,7 @@ class TwitchChannel:
             self._data / "redemptions.json",
             hear=self._house.hear,
             mood=self._house.feel,
+            ignores=self._house.ignores,
             on_trouble=lambda why: self._report(Health("twitch_rewards", "degraded" if why else "ok", why)),
             now=self._now,
             unix_s=time.time,
