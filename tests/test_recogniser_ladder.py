@@ -144,6 +144,31 @@ def test_when_nobody_can_the_first_ones_reason_is_told_and_all_are_tried_again()
     play(scene())
 
 
+def test_what_was_said_waits_for_the_only_one_to_come_back() -> None:
+    class Killed(Simulated):
+        async def ready(self, timeout_s: float) -> bool:
+            await asyncio.sleep(3.0)
+            self.well = True
+            return self.well
+
+    async def scene() -> None:
+        board, only = Board(lambda message: None), Killed("only")
+        ladder = RecogniserLadder([only], board)
+        utterance = ladder.begin(lambda said: None)
+        utterance.feed(BLOCK)
+        only.well = False
+        impatient = asyncio.create_task(utterance.text_so_far())
+        await asyncio.sleep(1.0)
+        impatient.cancel()
+        utterance.feed(BLOCK)
+        assert (await utterance.text_so_far()).text == "only 1024"
+        assert lights(board)["hearing"] == ("ok", "only")
+        utterance.close()
+        await ladder.close()
+
+    play(scene())
+
+
 def test_an_engine_that_says_it_is_loading_is_passed_over() -> None:
     async def scene() -> None:
         ladder, board, (first, _) = climb("first", "second")

@@ -20,6 +20,8 @@ PROBES_S = (5.0, 15.0, 60.0)
 """How long one that failed is left alone before each trial; the last pause repeats."""
 PROBE_S = 20.0
 """How long a trial may take."""
+BACK_S = 6.0
+"""How long what was said waits for the best recogniser to come back where no other is left: a child is loaded again."""
 
 
 class Rung:
@@ -139,6 +141,8 @@ class LadderUtterance:
         self._on_partial = on_partial
         self._sound: list[Pcm] = []
         self._left: list[Rung] = ladder.order()
+        self._best = self._left[0] if self._left else None
+        """Who is waited for, once, when all have failed."""
         self._first_failure: EngineDown | None = None
         self._rung: Rung | None = None
         self._utterance: Utterance | None = None
@@ -152,7 +156,9 @@ class LadderUtterance:
 
     async def text_so_far(self) -> Transcript:
         """Return what was said in all that has been fed, by whoever can tell. Raises ``EngineDown`` when nobody can."""
-        while self._utterance is not None and self._rung is not None:
+        while self._utterance is not None or await self._comes_back():
+            assert self._rung
+            assert self._utterance
             rung, utterance = self._rung, self._utterance
             try:
                 transcript = await utterance.text_so_far()
@@ -170,7 +176,17 @@ class LadderUtterance:
         """Drop it."""
         if self._utterance is not None:
             self._utterance.close()
-        self._utterance, self._sound, self._left = None, [], []
+        self._utterance, self._best, self._sound, self._left = None, None, [], []
+
+    async def _comes_back(self) -> bool:
+        """Wait for the best one, and begin anew with it if it is well."""
+        best = self._best
+        if best is None or not await best.recogniser.ready(BACK_S):
+            return False
+        if best is self._best:
+            self._best, self._left = None, [best]
+            self._next()
+        return self._utterance is not None
 
     def _next(self) -> None:
         """Go on with the next recogniser, from the first sample."""
