@@ -24,6 +24,14 @@ pytestmark = pages
 
 READY = "document.body.dataset.ready && document.getElementById('connection').hidden"
 QUESTION = "tell me a story please"
+AWAY_ONCE = """() => {
+  const real = AudioWorklet.prototype.addModule;
+  AudioWorklet.prototype.addModule = () => {
+    AudioWorklet.prototype.addModule = real;
+    return Promise.reject(new DOMException("Unable to load a worklet's module.", "AbortError"));
+  };
+}"""
+"""What a browser does while the program is away."""
 HEAR = """() => {
   window.levels = [];
   const connect = AudioNode.prototype.connect;
@@ -96,6 +104,10 @@ async def test_a_spoken_question_is_answered_aloud_the_history_stays_and_a_press
     assert "token" not in page.url
     assert page.url.endswith("/friend")
     await page.evaluate(HEAR)
+    await page.evaluate(AWAY_ONCE)
+    await page.click("#friend-press")
+    await becomes(page, "document.querySelector('.toast[data-kind=error]')")
+    await becomes(page, turn("idle"))
     await page.click("#friend-press")
     await becomes(page, turn("thinking"))
     await becomes(page, turn("speaking"))

@@ -66,9 +66,11 @@ function press() {
 async function converse() {
   const mine = (giveUp = new AbortController());
   become("listening");
+  context ??= await newContext();
+  if (giveUp !== mine) return;
   if (!context) {
-    context = new AudioContext();
-    await context.audioWorklet.addModule("/static/studio/microphone-worklet.js");
+    toast("error", text("error.unreachable"), text("error.unreachable_hint"));
+    return become("idle");
   }
   await context.resume();
   const onLevel = (level) => byId("friend-press").style.setProperty("--level", level.toFixed(2));
@@ -84,6 +86,18 @@ async function converse() {
   become("speaking");
   await play(answer.audio, mine.signal);
   if (giveUp === mine) become("idle");
+}
+
+/** Returns what can listen; null while the program is away. */
+async function newContext() {
+  const fresh = new AudioContext();
+  try {
+    await fresh.audioWorklet?.addModule("/static/studio/microphone-worklet.js");
+    return fresh;
+  } catch {
+    fresh.close();
+    return null;
+  }
 }
 
 async function ask(sound, signal) {

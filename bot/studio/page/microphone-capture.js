@@ -46,12 +46,18 @@ export function mountCapture(onStatus) {
   async function record(deviceId) {
     const wishes = { deviceId: deviceId || undefined, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
     const stream = await navigator.mediaDevices.getUserMedia({ audio: wishes });
+    const track = stream.getAudioTracks()[0];
     const context = new AudioContext({ latencyHint: "interactive" });
-    await context.audioWorklet.addModule("/static/studio/microphone-worklet.js");
+    try {
+      await context.audioWorklet.addModule("/static/studio/microphone-worklet.js");
+    } catch (error) {
+      release({ track, context });
+      throw error;
+    }
     const node = new AudioWorkletNode(context, "microphone");
     // Its output is silence, and must lead somewhere, or a browser need not run it.
     context.createMediaStreamSource(stream).connect(node).connect(context.destination);
-    return { track: stream.getAudioTracks()[0], context, node };
+    return { track, context, node };
   }
 
   function connect(mine) {
