@@ -76,7 +76,7 @@ class Ear:
         self._recent: deque[Pcm] = deque(maxlen=PRE_ROLL_BLOCKS)
         self._unfed = 0
         """How many of the newest blocks the turn in progress did not get."""
-        self._later: deque[tuple[Pcm, float]] | None = None
+        self._later: deque[tuple[Pcm, float, float]] | None = None
         """What is for the next turn, while the text of one that had become too long is awaited."""
         self._heard_s = 0.0
         """When the newest sound was spoken."""
@@ -128,7 +128,7 @@ class Ear:
         self._rest = np.concatenate((self._rest, pcm))
         while len(self._rest) >= BLOCK:
             block, self._rest = self._rest[:BLOCK], self._rest[BLOCK:]
-            self._block(block, at_s - len(self._rest) / RATE_HZ)
+            self._block(block, at_s - len(self._rest) / RATE_HZ, self._hers_db())
 
     def press(self) -> None:
         """What is said from now on is for her, until ``release``; in every mode but ``off``."""
@@ -153,14 +153,14 @@ class Ear:
         if self._turns.held_open:
             self._key.release()
 
-    def _block(self, block: Pcm, ends_s: float) -> None:
+    def _block(self, block: Pcm, ends_s: float, hers_db: float) -> None:
         if self._later is not None:
-            self._later.append((block, ends_s))
+            self._later.append((block, ends_s, hers_db))
             return
         self._recent.append(block)
         self._unfed += 1
         self._heard_s = ends_s
-        level, hers_db = level_db(block), self._hers_db()
+        level = level_db(block)
         if hers_db > LOUD_DB:
             self._joining.she_sounds(ends_s)
         if self._mode == "push_to_talk" and not self._turns.held_open:
@@ -178,8 +178,8 @@ class Ear:
     def _catch_up(self) -> None:
         """Hear what was said while the text of a turn that had become too long was awaited."""
         later, self._later = self._later, None
-        for block, ends_s in later or ():
-            self._block(block, ends_s)
+        for heard in later or ():
+            self._block(*heard)
 
     def _feed_recent(self, take: Take, blocks: int) -> None:
         for block in list(self._recent)[max(0, len(self._recent) - blocks) :]:
