@@ -80,6 +80,14 @@ async def test_approving_takes_a_purpose_and_rejecting_does_not(go_live: GoLive,
 
     two = await held("¿cuál es tu juego favorito?")
     await page.fill("#held-rows textarea", "Buenas tardes.")
+    await house.aneeka.live.close()
+    live = await house.live()
+    async with asyncio.timeout(HANGS_S):
+        while len(house.aneeka.live._pages) < 2:
+            await asyncio.sleep(0.01)
+    house.aneeka.live.tell({"type": "unsent", "reason": "left", "why": "De vuelta."})
+    await becomes(page, "document.querySelector('#toasts').textContent.includes('De vuelta.')")
+    assert await page.input_value("#held-rows textarea") == "Buenas tardes.", "a lost connection takes no words back"
     await page.focus("[data-do=approve]")
     await page.keyboard.down("Enter")
     assert (await until(live, "decided"))["what"] == "edit"

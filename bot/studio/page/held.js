@@ -118,10 +118,11 @@ export function mountHeld() {
   return {
     add,
     remove,
+    /** What still waits stays as it is: the operator may be writing in it. */
     restore(waiting) {
-      items.clear();
-      list.replaceChildren();
-      waiting.forEach(add);
+      const ids = waiting.map(({ id }) => id);
+      for (const id of [...items.keys()]) if (!ids.includes(id)) remove({ id });
+      waiting.filter(({ id }) => !items.has(id)).forEach(add);
       drawPanel();
     },
   };
