@@ -124,6 +124,15 @@ def test_what_does_not_work_is_not_saved(tmp_path):
     assert trial.built[0].closed
 
 
+def test_a_data_folder_in_which_nothing_can_be_written_is_told(trial, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "voices").write_text("")
+    code, lines = trial("espeak")
+    assert code == 1
+    assert any(str(tmp_path / "data") in line and "ANEEKA_DATA_DIR" in line for line in lines)
+    assert (tmp_path / "config.toml").read_text() == FILE
+
+
 @pytest.mark.parametrize("answer", ["", "no", "n", "yes but no", "x"])
 def test_a_licence_that_is_not_accepted_loads_nothing(trial, tmp_path, answer):
     code, lines = trial("xtts", answer)

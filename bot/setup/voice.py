@@ -83,6 +83,8 @@ def setup_voice(
         terminal.say(text("voice_setup.no_answer"))
     except EngineDown as down:
         _tell(down, terminal)
+    except OSError as error:
+        terminal.say(text("cli.bad_data", folder=data, error=error.strerror or error))
     return FAILED
 
 
