@@ -110,6 +110,15 @@ def test_a_reply_begins_with_whom_it_answers_and_is_obeyed() -> None:
     assert dropped == {"r": "command"}
 
 
+def test_whom_the_operator_ignores_may_be_forgotten_and_no_more() -> None:
+    house = House()
+    person = Person("pest", "Pest", frozenset({"moderator"}))
+    for number, said in enumerate(("!aneeka hola", "!mute", "!forgetme")):
+        house.commands.take(Heard(f"p{number}", "chat", said, 0.0, person), said, 0.0, ignored=True)
+    assert house.chat("!aneeka hola", user="leo") == "asked"
+    assert house.done == ["forget pest", "ask"]
+
+
 def test_what_is_asked_is_addressed_to_her_and_chosen_before_others() -> None:
     inbox = Inbox(ChatRules(), lambda *_: None)
     house = House()

@@ -172,9 +172,10 @@ class TwitchChannel:
         self.on_forget(person)
 
     def _hear(self, heard: Heard, unfit: str | None, original: str) -> None:
-        may = unfit is None and heard.kind == "chat" and not (heard.person and self._house.ignores(heard.person))
-        if may and self._commands.take(heard, original, self._now()) == "asked":
-            return
+        if unfit is None and heard.kind == "chat":
+            ignored = heard.person is not None and self._house.ignores(heard.person)
+            if self._commands.take(heard, original, self._now(), ignored=ignored) == "asked":
+                return
         self._house.hear(heard, unfit)
 
     # ------------------------------------------------------------------ without an account

@@ -75,9 +75,10 @@ class ViewerCommands:
         self._again_at: OrderedDict[str, float] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def take(self, heard: Heard, original: str, now: float) -> Taken | None:
+    def take(self, heard: Heard, original: str, now: float, *, ignored: bool = False) -> Taken | None:
         """Obey a chat message if it is a command; ``None``: it is none of hers.
 
+        ``ignored``: its viewer may be forgotten, and nothing else.
         ``original``: the text as it was sent, before anything was taken out of it. After ``asked`` the message has gone
         on to ``Verbs.ask``; after anything else it is to be heard as ever, and the inbox counts it as ``command``.
         """
@@ -87,7 +88,7 @@ class ViewerCommands:
         if verb is None or person is None or heard.kind != "chat" or heard.id in self._seen:
             return None
         remember(self._seen, heard.id, None, REMEMBERED)
-        if "bot" in person.roles or plain(person.name) in self._bots:
+        if "bot" in person.roles or plain(person.name) in self._bots or (ignored and verb != "forget"):
             return "not_allowed"
         is_staff = bool(person.roles & STAFF)
         if verb not in FOR_EVERYBODY and not is_staff:
