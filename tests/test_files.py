@@ -100,10 +100,6 @@ def test_who_is_forgotten_while_the_book_is_written_is_not_kept(tmp_path: Path) 
             regulars.save()
             super().__delitem__(person_id)
 
-        def pop(self, person_id: str, *default: None) -> None:  # type: ignore[override]
-            regulars.save()
-            super().pop(person_id, *default)
-
     regulars._ids = Meanwhile(regulars._ids)
     regulars.forget("4711")
     regulars.save()

@@ -142,7 +142,7 @@ class Listening:
 
     async def _shut_out(self, who: Who) -> None:
         """Return some time after Twitch has refused chat: what else it gives is worth little, and bans are lifted."""
-        while who not in self._states or CHAT not in dict(self._states[who].refused):  # noqa: ASYNC110 - as there
+        while who not in self._states or CHAT not in dict(self._states[who].refused):  # noqa: ASYNC110 - states tell nobody
             await asyncio.sleep(LOOK_S)
         await asyncio.sleep(REFUSED_S)
 
